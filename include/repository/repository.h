@@ -1,0 +1,49 @@
+/*
+ * A repository: one database cluster's snapshots in a store. FORMAT.md is the specification.
+ *
+ * The repository borrows the store (the caller closes it last). mainstay.json holds what every
+ * reader must know: id, format version, features, codec, key slots. A repository that needs a
+ * feature, codec or cipher this build does not have is refused, never half-read.
+ */
+#ifndef REPOSITORY_REPOSITORY_H
+#define REPOSITORY_REPOSITORY_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "codec/compress.h"
+#include "store/store.h"
+
+#include <stdint.h>
+
+enum { REPOSITORY_ID_BYTES = 16 };
+
+#define REPOSITORY_CONFIG_KEY "mainstay.json"
+#define REPOSITORY_FORMAT_VERSION 1
+
+struct repository_settings {
+    enum codec codec;    /* default CODEC_ZSTD */
+    int level;           /* default 1; the meaning is the codec's */
+    uint32_t pack_bytes; /* target size of a pack: 16 to 64 MiB, default 32 MiB */
+};
+
+struct repository {
+    struct store *store; /* borrowed */
+    uint8_t id[REPOSITORY_ID_BYTES];
+    int64_t created_us;
+    struct repository_settings settings;
+};
+
+void repository_default_settings(struct repository_settings *out);
+
+/* Writes mainstay.json. ERROR_EXISTS when there is one; ERROR_REFUSED when the store's prefix holds
+ * other objects (somebody else's data). */
+MUST_CHECK bool repository_create(struct store *store, const struct repository_settings *settings,
+                                  const struct clock *clock, const struct random_source *random,
+                                  struct repository *out, struct error *err);
+
+/* Reads and checks mainstay.json. ERROR_NOT_FOUND (hint: repo init), ERROR_UNSUPPORTED for a newer
+ * version, an unknown feature or a cipher we cannot apply, ERROR_CORRUPT otherwise. */
+MUST_CHECK bool repository_open(struct store *store, struct repository *out, struct error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Reads every object that the snapshots need and checks it: object names against SHA-256, frames,
+ * page hashes, page map bounds. Nothing is changed.
+ */
+#ifndef REPOSITORY_VERIFY_H
+#define REPOSITORY_VERIFY_H
+
+#include "base/progress.h"
+#include "repository/catalog.h"
+#include "repository/repository.h"
+
+struct verify_problem {
+    char *object;     /* key of the damaged or missing object */
+    char *text;       /* what is wrong with it */
+    char **snapshots; /* ids that need it */
+    size_t snapshot_count;
+    uint64_t pages_hit; /* live pages of these snapshots in that object; 0 = all of it */
+};
+
+struct verify_report {
+    uint64_t snapshots_checked;
+    uint64_t packs_checked;
+    uint64_t pages_checked;
+    uint64_t bytes_read;
+    uint64_t unreferenced_packs; /* of unfinished or removed snapshots; harmless */
+    struct verify_problem *problems;
+    size_t problem_count;
+};
+
+struct verify_options {
+    const char *snapshot;      /* NULL: all of them; else as for catalog_find */
+    int threads;               /* 0: one for each processor, at most 8 */
+    struct progress *progress; /* NULL allowed */
+};
+
+/* True when the check ran to its end: problems are in the report, not in err. Gives *out. */
+MUST_CHECK bool verify_run(const struct repository *repository,
+                           const struct verify_options *options, struct verify_report *out,
+                           struct error *err);
+void verify_report_release(struct verify_report *report);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Writes a snapshot back into a data directory (or a tar stream). Plan first, then run: the plan
+ * says how many bytes go where and refuses what would be unsafe, before a byte is written.
+ */
+#ifndef RESTORE_RESTORE_H
+#define RESTORE_RESTORE_H
+
+#include "base/progress.h"
+#include "repository/catalog.h"
+#include "repository/repository.h"
+
+struct restore_tablespace_map {
+    const char *from; /* the path on the source server, or its OID in decimal */
+    const char *to;   /* absolute path on this machine */
+};
+
+struct restore_options {
+    const char *snapshot; /* as for catalog_find; NULL: "latest" */
+    const char *to;       /* data directory; created when absent */
+    bool delta;           /* into an existing, stopped data directory: write only what differs */
+    const struct restore_tablespace_map *tablespaces;
+    size_t tablespace_count;
+    bool no_sync;              /* tests only: skip fsync */
+    bool ignore_space;         /* do not check for free disk space */
+    int threads;               /* 0: one for each processor, at most 8 */
+    struct progress *progress; /* NULL allowed */
+};
+
+struct restore_result {
+    struct snapshot_info info; /* of the snapshot */
+    uint64_t files;
+    uint64_t bytes_total;   /* size of the data directory */
+    uint64_t bytes_fetched; /* from the store */
+    uint64_t bytes_written;
+    uint64_t bytes_kept;    /* --delta: already right */
+    uint64_t files_removed; /* --delta: not in the snapshot */
+    int64_t duration_us;
+};
+
+/* ERROR_REFUSED: directory not empty (without delta), a postmaster runs in it, not a data directory
+ * of this cluster (delta), not owned by this user, tablespace target in use; ERROR_NO_SPACE before
+ * anything is written. An interrupted restore has no global/pg_control, so PostgreSQL refuses to
+ * start on it; run it again with delta. */
+MUST_CHECK bool restore_run(const struct repository *repository,
+                            const struct restore_options *options, struct restore_result *out,
+                            struct error *err);
+void restore_result_release(struct restore_result *result);
+
+/* The same content as one tar stream (POSIX ustar/pax) on a file descriptor. ERROR_REFUSED for a
+ * snapshot with tablespaces. */
+MUST_CHECK bool restore_tar(const struct repository *repository,
+                            const struct restore_options *options, int fd,
+                            struct restore_result *out, struct error *err);
+
+#endif

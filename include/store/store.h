@@ -1,0 +1,92 @@
+/*
+ * A store keeps immutable objects under keys: whole objects, written once, never overwritten.
+ *
+ * Keys are relative paths of ASCII letters, digits and "-_./" without empty, "." or ".." parts.
+ * Every function may be called from several threads at once on one store, and is safe to repeat.
+ * Errors: ERROR_NOT_FOUND (get, stat), ERROR_EXISTS (put), ERROR_DENIED (credentials, rights),
+ * ERROR_UNAVAILABLE with retryable set (no answer, 5xx, slow down), ERROR_NO_SPACE (disk or quota),
+ * ERROR_CANCELLED. Messages name the key and the store.
+ *
+ * Drivers: store_local, store_memory, store_s3 (signature V4), store_s3v2 (libs3). Wrappers with
+ * the same table: store_retry, store_trace, store_fault. tests/conformance proves each of them.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { STORE_KEY_MAX = 512, STORE_HASH_BYTES = 32 };
+
+/* One object of a listing. key is borrowed for the call and relative to the store's root. */
+struct store_object {
+    const char *key;
+    uint64_t size_bytes;
+    int64_t modified_us; /* since 1970; 0 where the store does not say */
+};
+
+/* Returns false, with err filled, to end the listing. */
+typedef bool (*store_visit_fn)(void *context, const struct store_object *object,
+                               struct error *err);
+
+struct store {
+    const struct store_ops *ops; /* drivers embed struct store as their first member */
+};
+
+struct store_ops {
+    const char *name; /* "local", "s3": for messages */
+
+    /* Stores the whole object or nothing, create-only: an existing key is ERROR_EXISTS and its
+     * content stays. Durable when it returns true. Borrows bytes. sha256 (of the bytes) may be
+     * NULL; when given, a store that can checks the upload against it. */
+    bool (*put)(struct store *store, const char *key, const void *bytes, size_t len,
+                const uint8_t *sha256, struct error *err);
+
+    /* Reads up to `want` bytes from `offset`. *out_got is shorter only at the end of the object;
+     * an offset at or behind the end gives 0 bytes. */
+    bool (*get)(struct store *store, const char *key, uint64_t offset, size_t want, void *out,
+                size_t *out_got, struct error *err);
+
+    /* out->key is the caller's key. */
+    bool (*stat)(struct store *store, const char *key, struct store_object *out,
+                 struct error *err);
+
+    /* Visits every object whose key starts with prefix, in ascending byte order. */
+    bool (*list)(struct store *store, const char *prefix, store_visit_fn visit, void *context,
+                 struct error *err);
+
+    /* An absent key is success. */
+    bool (*remove)(struct store *store, const char *key, struct error *err);
+
+    /* The store's own clock, for the skew check; local stores give the machine's. */
+    bool (*time)(struct store *store, int64_t *out_unix_us, struct error *err);
+
+    /* One phrase on how create-only is kept: "link(2)", "If-None-Match", "HEAD, then PUT". */
+    const char *(*create_only)(struct store *store);
+
+    /* Frees the store and what it wraps. */
+    void (*close)(struct store *store);
+};
+
+MUST_CHECK bool store_put(struct store *store, const char *key, const void *bytes, size_t len,
+                          const uint8_t *sha256, struct error *err);
+MUST_CHECK bool store_get(struct store *store, const char *key, uint64_t offset, size_t want,
+                          void *out, size_t *out_got, struct error *err);
+MUST_CHECK bool store_stat(struct store *store, const char *key, struct store_object *out,
+                           struct error *err);
+MUST_CHECK bool store_list(struct store *store, const char *prefix, store_visit_fn visit,
+                           void *context, struct error *err);
+MUST_CHECK bool store_remove(struct store *store, const char *key, struct error *err);
+MUST_CHECK bool store_time(struct store *store, int64_t *out_unix_us, struct error *err);
+const char *store_create_only(struct store *store);
+/* NULL is allowed. */
+void store_close(struct store *store);
+/* For CLEANUP(store_cleanup). */
+void store_cleanup(struct store **store);
+
+/* False with ERROR_INVALID for a key outside the rules above. Drivers call it first. */
+MUST_CHECK bool store_check_key(const char *key, struct error *err);
+
+#endif

@@ -1,0 +1,78 @@
+#include "store/store.h"
+
+#include <string.h>
+
+bool store_put(struct store *store, const char *key, const void *bytes, size_t len,
+               const uint8_t *sha256, struct error *err)
+{
+    return store->ops->put(store, key, bytes, len, sha256, err);
+}
+
+bool store_get(struct store *store, const char *key, uint64_t offset, size_t want, void *out,
+               size_t *out_got, struct error *err)
+{
+    return store->ops->get(store, key, offset, want, out, out_got, err);
+}
+
+bool store_stat(struct store *store, const char *key, struct store_object *out, struct error *err)
+{
+    return store->ops->stat(store, key, out, err);
+}
+
+bool store_list(struct store *store, const char *prefix, store_visit_fn visit, void *context,
+                struct error *err)
+{
+    return store->ops->list(store, prefix, visit, context, err);
+}
+
+bool store_remove(struct store *store, const char *key, struct error *err)
+{
+    return store->ops->remove(store, key, err);
+}
+
+bool store_time(struct store *store, int64_t *out_unix_us, struct error *err)
+{
+    return store->ops->time(store, out_unix_us, err);
+}
+
+const char *store_create_only(struct store *store)
+{
+    return store->ops->create_only(store);
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->ops->close(store);
+}
+
+void store_cleanup(struct store **store)
+{
+    store_close(*store);
+    *store = NULL;
+}
+
+static bool is_key_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-_.", c) != NULL);
+}
+
+bool store_check_key(const char *key, struct error *err)
+{
+    size_t len = strlen(key);
+    bool good = len > 0 && len < STORE_KEY_MAX;
+    for (const char *part = key; good;) {
+        size_t part_len = 0;
+        while (is_key_char(part[part_len]))
+            part_len++;
+        good = part_len > 0 && strncmp(part, "..", part_len) != 0;
+        if (part[part_len] == '\0')
+            break;
+        good = good && part[part_len] == '/';
+        part += part_len + 1;
+    }
+    if (!good)
+        return error_set(err, ERROR_INVALID, "cannot use \"%.200s\" as the key of an object", key);
+    return true;
+}
