@@ -64,4 +64,12 @@ const char *error_kind_name(enum error_kind kind);
 /* Process exit code: 0 done, 1 failed, 2 usage, 3 not found, 4 verification failed, 5 refused. */
 int error_exit_code(enum error_kind kind);
 
+/* The functions above always return false. Saying it where the compiler and the analysers see it
+ * keeps them from following paths that do not exist ("used uninitialized" after a failure). */
+#define error_set(...) (error_set(__VA_ARGS__), false)
+#define error_set_errno(...) (error_set_errno(__VA_ARGS__), false)
+#define error_wrap(...) (error_wrap(__VA_ARGS__), false)
+#define error_hint(...) (error_hint(__VA_ARGS__), false)
+#define error_no_memory(...) (error_no_memory(__VA_ARGS__), false)
+
 #endif

@@ -184,24 +184,27 @@ const char *text_lsn(uint64_t lsn, char out[TEXT_SIZE])
     return out;
 }
 
-static const char *format_time(int64_t unix_us, const char *format, char out[TEXT_SIZE])
+static struct tm utc_parts(int64_t unix_us)
 {
-    struct tm parts;
+    struct tm parts = {0};
     int64_t seconds = unix_us >= 0 ? unix_us / 1000000 : -((-unix_us + 999999) / 1000000);
     time_t when = (time_t)seconds;
-    if (gmtime_r(&when, &parts) == NULL || strftime(out, TEXT_SIZE, format, &parts) == 0)
-        (void)snprintf(out, TEXT_SIZE, "invalid time");
-    return out;
+    (void)gmtime_r(&when, &parts);
+    return parts;
 }
 
 const char *text_time_us(int64_t unix_us, char out[TEXT_SIZE])
 {
-    return format_time(unix_us, "%Y-%m-%dT%H:%M:%SZ", out);
+    struct tm parts = utc_parts(unix_us);
+    (void)strftime(out, TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return out;
 }
 
 const char *text_time_compact_us(int64_t unix_us, char out[TEXT_SIZE])
 {
-    return format_time(unix_us, "%Y%m%dT%H%M%SZ", out);
+    struct tm parts = utc_parts(unix_us);
+    (void)strftime(out, TEXT_SIZE, "%Y%m%dT%H%M%SZ", &parts);
+    return out;
 }
 
 /* Reads exactly `digits` digits within [min, max]. */
