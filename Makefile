@@ -2,7 +2,8 @@
 B ?= build
 CC ?= gcc
 PREFIX ?= /usr/local
-PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto
+PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto \
+           expat
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
        -Wvla -Wwrite-strings -Wundef -Wcast-qual -Wno-missing-field-initializers
 OPT ?= -O2 -D_FORTIFY_SOURCE=2
