@@ -6,6 +6,7 @@
 #ifndef REPOSITORY_ENVELOPE_H
 #define REPOSITORY_ENVELOPE_H
 
+#include "base/buf.h"
 #include "repository/repository.h"
 
 enum { ENVELOPE_BYTES = 32 };

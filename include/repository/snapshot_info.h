@@ -11,14 +11,13 @@
 
 #include <stdint.h>
 
-enum { SNAPSHOT_ID_SIZE = 17, SNAPSHOT_NOTE_MAX = 64 };
+enum { SNAPSHOT_ID_SIZE = 17 };
 
 struct snapshot_tablespace {
     uint32_t oid;
     char *path; /* on the source server */
 };
 
-/* A damaged page that was stored as it was found. */
 struct snapshot_info {
     char id[SNAPSHOT_ID_SIZE];        /* 16 hex digits */
     char parent_id[SNAPSHOT_ID_SIZE]; /* "" = nothing was reused */
