@@ -346,7 +346,7 @@ static bool read_i64(const json_t *json, const char *place, int64_t *out, struct
 
 static bool read_u64(const json_t *json, const char *place, uint64_t *out, struct error *err)
 {
-    int64_t number;
+    int64_t number = 0;
     if (json_is_string(json)) {
         uint64_t large;
         if (!text_to_u64(json_string_value(json), &large) || large <= INT64_MAX)
@@ -534,14 +534,17 @@ static bool is_among(const char *key, const char *const *names, size_t count)
     return false;
 }
 
+/* jansson's iterators change nothing but do not say const. */
+static json_t *iterable(const struct value *object)
+{
+    return (json_t *)(uintptr_t)object;
+}
+
 bool value_check_keys(const struct value *object, const char *const *names, size_t count,
                       struct error *err)
 {
-    CLEANUP(value_cleanup)
-    struct value *held = from_node(json_incref(
-        node((struct value *)(uintptr_t)object))); /* jansson's iterators are not const */
-    for (void *at = json_object_iter(node(held)); at != NULL;
-         at = json_object_iter_next(node(held), at)) {
+    json_t *json = iterable(object);
+    for (void *at = json_object_iter(json); at != NULL; at = json_object_iter_next(json, at)) {
         const char *key = json_object_iter_key(at);
         if (is_among(key, names, count))
             continue;
