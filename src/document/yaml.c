@@ -1,6 +1,7 @@
 #include "document/yaml.h"
 
 #include "base/cleanup.h"
+#include "document/utf8.h"
 
 #include <libfyaml.h>
 #include <stdlib.h>
@@ -140,8 +141,13 @@ static bool scalar_text(struct yaml_reader *reader, char **out, struct error *er
         return error_no_memory(err, "a YAML text");
     if (memchr(text, '\0', len) != NULL)
         return refuse(reader, "a text must not contain a zero byte", err);
-    *out = strndup(text, len);
-    return *out != NULL ? true : error_no_memory(err, "a YAML text");
+    CLEANUP(free_pointer) char *copy = strndup(text, len);
+    if (copy == NULL)
+        return error_no_memory(err, "a YAML text");
+    if (!utf8_is_valid(copy))
+        return refuse(reader, "a text must be UTF-8", err);
+    *out = TAKE(copy);
+    return true;
 }
 
 static bool read_node(struct yaml_reader *reader, int depth, struct yaml_node **out,
