@@ -290,6 +290,21 @@ static bool read_stream(struct yaml_reader *reader, struct yaml_node **out, stru
     return true;
 }
 
+/* Up front, because libfyaml passes over bytes that are no characters. */
+static bool check_characters(const char *text, size_t len, const char *name, struct error *err)
+{
+    int line = 1;
+    CLEANUP(free_pointer) char *copy = strndup(text, len);
+    if (copy == NULL)
+        return error_no_memory(err, "a YAML text");
+    for (const char *next = copy; *next != '\0'; next += utf8_length(next)) {
+        if (utf8_length(next) == 0)
+            return error_set(err, ERROR_INVALID, "%s:%d: a byte is not UTF-8", name, line);
+        line += *next == '\n';
+    }
+    return true;
+}
+
 bool yaml_parse(const char *text, size_t len, const char *name, struct yaml_node **out,
                 struct error *err)
 {
@@ -300,6 +315,8 @@ bool yaml_parse(const char *text, size_t len, const char *name, struct yaml_node
                          len, YAML_MAX_BYTES);
     if (memchr(text, '\0', len) != NULL)
         return error_set(err, ERROR_INVALID, "%s: a zero byte is not allowed", name);
+    if (!check_characters(text, len, name, err))
+        return false;
     fy_diag_cfg_default(&diag_options);
     reader.diag = fy_diag_create(&diag_options);
     if (reader.diag == NULL)

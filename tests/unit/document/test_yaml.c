@@ -122,7 +122,7 @@ static void test_broken_syntax_is_refused_with_its_position(void **state)
     assert_refused("\ta: 1\n", "t.yaml:1:");
     assert_refused("[a]: 1\n", "t.yaml:1:");
     assert_refused("? {a: b}\n: 1\n", "a key must be a text");
-    assert_refused("a: \xff\xfe\n", "t.yaml:1:4: a text must be UTF-8");
+    assert_refused("a: \xff\xfe\n", "t.yaml:1: a byte is not UTF-8");
 }
 
 static void test_depth_and_size_are_limited(void **state)
