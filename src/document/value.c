@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "document/utf8.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -52,25 +53,6 @@ void value_cleanup(struct value **value)
     *value = NULL;
 }
 
-/* Length of the UTF-8 sequence at `at`, 0 when it is none (RFC 3629: no surrogates, shortest form).
- */
-static size_t utf8_length(const unsigned char *at)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xed && at[1] > 0x9f;
-    bool too_large = at[0] == 0xf4 && at[1] > 0x8f;
-    return overlong || surrogate || too_large ? 0 : len;
-}
-
 /* Gives a copy in which every wrong byte is U+FFFD. */
 static char *to_utf8(const char *text)
 {
@@ -78,9 +60,9 @@ static char *to_utf8(const char *text)
     if (copy == NULL)
         return NULL;
     char *to = copy;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+    for (const char *at = text; *at != '\0';) {
         size_t len = utf8_length(at);
-        memcpy(to, len == 0 ? "\xef\xbf\xbd" : (const char *)at, len == 0 ? 3 : len);
+        memcpy(to, len == 0 ? "\xef\xbf\xbd" : at, len == 0 ? 3 : len);
         to += len == 0 ? 3 : len;
         at += len == 0 ? 1 : len;
     }
@@ -88,21 +70,10 @@ static char *to_utf8(const char *text)
     return copy;
 }
 
-static bool is_utf8(const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
-        size_t len = utf8_length(at);
-        if (len == 0)
-            return false;
-        at += len;
-    }
-    return true;
-}
-
 /* Gives the node of a text; where names it in the message. */
 static json_t *text_node(const char *text, const char *where, struct error *err)
 {
-    if (!is_utf8(text)) {
+    if (!utf8_is_valid(text)) {
         (void)error_set(err, ERROR_INVALID, "cannot store %s as JSON: it is not UTF-8", where);
         return NULL;
     }
@@ -346,7 +317,7 @@ static bool read_i64(const json_t *json, const char *place, int64_t *out, struct
 
 static bool read_u64(const json_t *json, const char *place, uint64_t *out, struct error *err)
 {
-    int64_t number;
+    int64_t number = 0;
     if (json_is_string(json)) {
         uint64_t large;
         if (!text_to_u64(json_string_value(json), &large) || large <= INT64_MAX)
@@ -534,14 +505,17 @@ static bool is_among(const char *key, const char *const *names, size_t count)
     return false;
 }
 
+/* jansson's iterators change nothing but do not say const. */
+static json_t *iterable(const struct value *object)
+{
+    return (json_t *)(uintptr_t)object;
+}
+
 bool value_check_keys(const struct value *object, const char *const *names, size_t count,
                       struct error *err)
 {
-    CLEANUP(value_cleanup)
-    struct value *held = from_node(json_incref(
-        node((struct value *)(uintptr_t)object))); /* jansson's iterators are not const */
-    for (void *at = json_object_iter(node(held)); at != NULL;
-         at = json_object_iter_next(node(held), at)) {
+    json_t *json = iterable(object);
+    for (void *at = json_object_iter(json); at != NULL; at = json_object_iter_next(json, at)) {
         const char *key = json_object_iter_key(at);
         if (is_among(key, names, count))
             continue;
