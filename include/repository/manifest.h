@@ -20,8 +20,7 @@ enum manifest_entry_kind { ENTRY_FILE = 1, ENTRY_DIRECTORY = 2, ENTRY_SYMLINK = 
 enum {
     ENTRY_RELATION = 1u << 0, /* pages are compared by LSN: the main fork of a relation */
     ENTRY_HASHES = 1u << 1,   /* has block hashes: compared by content */
-    ENTRY_CHECKSUM = 1u << 2, /* crc32c is what the server's manifest says */
-    ENTRY_LISTED = 1u << 3,   /* belongs in the restored backup_manifest (not WAL) */
+    ENTRY_CHECKSUM = 1u << 2, /* crc32c of the file as the server sent it (not WAL) */
 };
 
 struct manifest_entry {

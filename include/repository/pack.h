@@ -21,7 +21,7 @@ enum {
     PACK_TRAILER_BYTES = 32,
     PACK_MAX_PAGES = 65536,
     PACK_MAX_BYTES = 128 << 20, /* a reader refuses more; writers aim at 16 to 64 MiB */
-    PACK_KEY_SIZE = 5 + 3 + 64 + 5 + 1,
+    PACK_KEY_SIZE = sizeof "packs/ab/.pack" + 2 * PACK_ID_BYTES,
 };
 
 /* What a manifest says about a pack it needs. */

@@ -68,6 +68,7 @@ void snapshot_info_release(struct snapshot_info *info)
         free(info->warnings[i]);
     free(info->tablespaces);
     free(info->warnings);
+    free(info->wal_ranges);
     *info = (struct snapshot_info){0};
 }
 
@@ -97,6 +98,18 @@ bool snapshot_info_add_tablespace(struct snapshot_info *info, uint32_t oid, cons
     if (tablespaces[info->tablespace_count].path == NULL)
         return error_no_memory(err, "a tablespace");
     info->tablespace_count++;
+    return true;
+}
+
+bool snapshot_info_add_wal_range(struct snapshot_info *info,
+                                 const struct snapshot_wal_range *range, struct error *err)
+{
+    struct snapshot_wal_range *ranges =
+        realloc(info->wal_ranges, (info->wal_range_count + 1) * sizeof *ranges);
+    if (ranges == NULL)
+        return error_no_memory(err, "a WAL range");
+    info->wal_ranges = ranges;
+    ranges[info->wal_range_count++] = *range;
     return true;
 }
 
@@ -140,6 +153,24 @@ static bool put_tablespaces(struct value *object, const struct snapshot_info *in
     return true;
 }
 
+static bool put_wal_ranges(struct value *object, const struct snapshot_info *info,
+                           struct error *err)
+{
+    char lsn[TEXT_SIZE];
+    struct value *array = value_set_new_array(object, "wal_ranges", err);
+    if (array == NULL)
+        return false;
+    for (size_t i = 0; i < info->wal_range_count; i++) {
+        const struct snapshot_wal_range *range = &info->wal_ranges[i];
+        struct value *item = value_append_new_object(array, err);
+        if (item == NULL || !value_set_u64(item, "timeline", range->timeline, err) ||
+            !value_set_text(item, "start_lsn", text_lsn(range->start_lsn, lsn), err) ||
+            !value_set_text(item, "end_lsn", text_lsn(range->end_lsn, lsn), err))
+            return false;
+    }
+    return true;
+}
+
 static bool put_warnings(struct value *object, const struct snapshot_info *info,
                          struct error *err)
 {
@@ -160,7 +191,8 @@ bool snapshot_info_to_json(const struct snapshot_info *info, struct buf *out, st
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (!put_field(object, info, &fields[i], err))
             return false;
-    return put_tablespaces(object, info, err) && put_warnings(object, info, err) &&
+    return put_tablespaces(object, info, err) && put_wal_ranges(object, info, err) &&
+           put_warnings(object, info, err) &&
            value_print(object, false, out, err);
 }
 
@@ -219,6 +251,34 @@ static bool get_field(const struct value *object, struct snapshot_info *info,
     return true;
 }
 
+static bool get_lsn(const struct value *object, const char *key, uint64_t *out, struct error *err)
+{
+    const char *text;
+    if (!value_get_text(object, key, &text, err))
+        return false;
+    return text_to_lsn(text, out) ||
+           error_set(err, ERROR_CORRUPT, "member \"%s\" is not an LSN", key);
+}
+
+static bool get_wal_ranges(const struct value *object, struct snapshot_info *info,
+                           struct error *err)
+{
+    const struct value *array;
+    if (!value_get_array(object, "wal_ranges", &array, err))
+        return false;
+    for (size_t i = 0; i < value_count(array); i++) {
+        const struct value *item;
+        struct snapshot_wal_range range;
+        if (!value_at_object(array, i, &item, err) ||
+            !value_get_u32(item, "timeline", &range.timeline, err) ||
+            !get_lsn(item, "start_lsn", &range.start_lsn, err) ||
+            !get_lsn(item, "end_lsn", &range.end_lsn, err) ||
+            !snapshot_info_add_wal_range(info, &range, err))
+            return false;
+    }
+    return true;
+}
+
 static bool get_lists(const struct value *object, struct snapshot_info *info, struct error *err)
 {
     const struct value *array;
@@ -233,7 +293,7 @@ static bool get_lists(const struct value *object, struct snapshot_info *info, st
             !snapshot_info_add_tablespace(info, oid, path, err))
             return false;
     }
-    if (!value_get_array(object, "warnings", &array, err))
+    if (!get_wal_ranges(object, info, err) || !value_get_array(object, "warnings", &array, err))
         return false;
     for (size_t i = 0; i < value_count(array); i++) {
         const char *text;
