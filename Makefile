@@ -36,6 +36,14 @@ $(B)/%.o: %.c
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_LIB) $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# Small programs that integration tests drive.
+TOOLS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/integration/tool_*.c))
+
+$(B)/tests/integration/%: $(B)/tests/integration/%.o $(B)/libmainstay.a
+	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+tools: $(TOOLS)
+
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
 
@@ -43,5 +51,5 @@ clean:
 	rm -rf build build-*
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit clean
+.PHONY: all unit tools clean
 .SECONDARY:
