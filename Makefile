@@ -28,6 +28,7 @@ OBJECTS = $(SOURCES:%.c=$(B)/%.o)
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
+TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
 TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
@@ -53,7 +54,11 @@ $(UNIT) $(CONFORMANCE): $(B)/%: $(B)/%.o $(TEST_LIB) $(B)/libmainstay.a
 $(FUZZ): $(B)/%: $(B)/%.o $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-programs: all $(UNIT) $(CONFORMANCE)
+# Small programs that integration tests drive.
+$(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
+	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+programs: all $(UNIT) $(CONFORMANCE) $(TOOLS)
 unit: $(UNIT) ## unit tests only
 	@tests/run $(UNIT)
 
@@ -119,6 +124,10 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-13s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+<<<<<<< HEAD
 .PHONY: all programs unit demo demo-s3 check check-all deps install sanitize run-sanitize coverage \
         run-coverage format lint bench fuzz run-fuzz clean help
+=======
+.PHONY: all unit tools clean
+>>>>>>> postgres
 .SECONDARY:
