@@ -124,10 +124,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-13s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-<<<<<<< HEAD
 .PHONY: all programs unit demo demo-s3 check check-all deps install sanitize run-sanitize coverage \
         run-coverage format lint bench fuzz run-fuzz clean help
-=======
-.PHONY: all unit tools clean
->>>>>>> postgres
 .SECONDARY:

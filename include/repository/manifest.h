@@ -15,7 +15,7 @@
 
 enum { BLOCK_HASH_BYTES = 16, MANIFEST_KEY_SIZE = 64 };
 
-enum manifest_entry_kind { ENTRY_FILE = 1, ENTRY_DIRECTORY = 2, ENTRY_SYMLINK = 3 };
+enum manifest_entry_kind { ENTRY_FILE = 1, ENTRY_DIRECTORY = 2 };
 
 enum {
     ENTRY_RELATION = 1u << 0, /* pages are compared by LSN: the main fork of a relation */
@@ -27,7 +27,6 @@ struct manifest_entry {
     enum manifest_entry_kind kind;
     uint32_t flags;
     char *path;        /* "base/5/16384" */
-    char *link_target; /* ENTRY_SYMLINK */
     uint32_t mode;     /* permission bits */
     int64_t mtime_s;
     uint64_t size_bytes;

@@ -26,7 +26,6 @@ void manifest_init(struct manifest *manifest)
 void manifest_entry_release(struct manifest_entry *entry)
 {
     free(entry->path);
-    free(entry->link_target);
     free(entry->map);
     free(entry->hashes);
     *entry = (struct manifest_entry){0};
@@ -149,8 +148,6 @@ static void put_entry(struct buf *out, const struct manifest_entry *entry)
     buf_put_text(out, entry->path);
     buf_put_varint(out, entry->mode);
     buf_put_signed(out, entry->mtime_s);
-    if (entry->kind == ENTRY_SYMLINK)
-        buf_put_text(out, entry->link_target);
     if (entry->kind != ENTRY_FILE)
         return;
     buf_put_varint(out, entry->size_bytes);
@@ -324,8 +321,6 @@ static bool read_entry(struct reader *body, const struct manifest *manifest,
         return read_file(body, manifest, entry, err);
     case ENTRY_DIRECTORY:
         return true;
-    case ENTRY_SYMLINK:
-        return reader_text(body, PATH_MAX_BYTES, &entry->link_target, err);
     default:
         return error_set(err, ERROR_CORRUPT, "%s is damaged: \"%s\" is of unknown kind %u",
                          body->what, entry->path, kind);
