@@ -1,7 +1,8 @@
 /*
  * tool_base_backup CONNINFO DIRECTORY [LABEL]: streams a base backup with our code into a
- * directory, for the tests. Tablespaces become directories pg_tblspc/OID. Prints what it learned
- * as "key=value" lines. Exit code as the product's.
+ * directory, for the tests. Tablespaces become directories pg_tblspc/OID. Instead of a directory:
+ * "-" only counts, "--slow" counts at 4 MiB/s, "--describe" only asks the server about itself.
+ * Prints what it learned as "key=value" lines. Exit code as the product's.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -132,11 +133,16 @@ static bool take_archive(struct base_backup *backup, const struct base_backup_ar
     return unpack(backup, path, target, err);
 }
 
-static bool run(struct connection *connection, const char *label, struct target *target,
-                struct error *err)
+static bool run(struct connection *connection, const char *label, uint32_t max_rate_kib,
+                struct target *target, struct error *err)
 {
     struct base_backup_options options = {
-        .label = label, .fast_checkpoint = true, .include_wal = true, .verify_checksums = true};
+        .label = label,
+        .fast_checkpoint = true,
+        .include_wal = true,
+        .verify_checksums = true,
+        .max_rate_kib = max_rate_kib,
+    };
     struct base_backup *backup = NULL;
     struct base_backup_archive archive;
     struct base_backup_finish_info finish;
@@ -197,10 +203,11 @@ int main(int argc, char **argv)
     }
     stop_install_handlers();
     struct connection_options options = {.conninfo = argv[1], .replication = true};
-    struct target target = {.root = argv[2]};
+    bool slow = strcmp(argv[2], "--slow") == 0;
+    struct target target = {.root = slow ? "-" : argv[2]};
     if (connection_open(&options, &connection, &err) && describe_server(connection, &err) &&
         (strcmp(argv[2], "--describe") == 0 ||
-         run(connection, argc > 3 ? argv[3] : "mainstay's test", &target, &err)))
+         run(connection, argc > 3 ? argv[3] : "mainstay's test", slow ? 4096 : 0, &target, &err)))
         return 0;
     (void)fprintf(stderr, "error=%s retryable=%d: %s\n", error_kind_name(err.kind), err.retryable,
                   err.text);
