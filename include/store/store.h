@@ -1,7 +1,9 @@
 /*
  * A store keeps immutable objects under keys: whole objects, written once, never overwritten.
  *
- * Keys are relative paths of ASCII letters, digits and "-_./" without empty, "." or ".." parts.
+ * Keys are relative paths of ASCII letters, digits and "-_./" without empty parts and parts that
+ * begin with a dot; a key is not the directory of another one. Listings leave out what has no such
+ * key: somebody else's files.
  * Every function may be called from several threads at once on one store, and is safe to repeat.
  * Errors: ERROR_NOT_FOUND (get, stat), ERROR_EXISTS (put), ERROR_DENIED (credentials, rights),
  * ERROR_UNAVAILABLE with retryable set (no answer, 5xx, slow down), ERROR_NO_SPACE (disk or quota),
