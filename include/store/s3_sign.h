@@ -26,8 +26,8 @@ struct s3_param {
 /* Everything is borrowed for the call. */
 struct s3_signing {
     const char *method;
-    const char *path;  /* percent-encoded as it is sent, beginning with "/" */
-    const char *query; /* what s3_put_query made, without "?" */
+    const char *path;                  /* percent-encoded as it is sent, beginning with "/" */
+    const char *query;                 /* what s3_put_query made, without "?" */
     const struct http_header *headers; /* all of them are signed; Host must be among them */
     size_t header_count;
     const char *payload_hash; /* hex, or "UNSIGNED-PAYLOAD" */

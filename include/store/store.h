@@ -30,8 +30,7 @@ struct store_object {
 };
 
 /* Returns false, with err filled, to end the listing. */
-typedef bool (*store_visit_fn)(void *context, const struct store_object *object,
-                               struct error *err);
+typedef bool (*store_visit_fn)(void *context, const struct store_object *object, struct error *err);
 
 struct store {
     const struct store_ops *ops; /* drivers embed struct store as their first member */
@@ -52,8 +51,7 @@ struct store_ops {
                 size_t *out_got, struct error *err);
 
     /* out->key is the caller's key. */
-    bool (*stat)(struct store *store, const char *key, struct store_object *out,
-                 struct error *err);
+    bool (*stat)(struct store *store, const char *key, struct store_object *out, struct error *err);
 
     /* Visits every object whose key starts with prefix, in ascending byte order. */
     bool (*list)(struct store *store, const char *prefix, store_visit_fn visit, void *context,

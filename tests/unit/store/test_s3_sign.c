@@ -142,15 +142,17 @@ static const struct vector suite_vectors[] = {
     {.name = "post-sts-header-before",
      .method = "POST",
      .path = "/",
-     .headers =
-         {{"Host", "example.amazonaws.com"},
-          {"X-Amz-Date", "20150830T123600Z"},
-          {"X-Amz-Security-Token",
-           "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxf"
-           "pSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/"
-           "kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8Y"
-           "QcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4"
-           "rvx3iSIlTJabIQwj2ICCR/oLxBA=="}},
+     .headers = {{"Host", "example.amazonaws.com"},
+                 {"X-Amz-Date", "20150830T123600Z"},
+                 {"X-Amz-Security-Token",
+                  "AQoDYXdzEPT//////////"
+                  "wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxf"
+                  "pSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/"
+                  "kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8"
+                  "Tx6q6fE8Y"
+                  "QcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+"
+                  "scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4"
+                  "rvx3iSIlTJabIQwj2ICCR/oLxBA=="}},
      .payload = "",
      .signed_headers = "host;x-amz-date;x-amz-security-token",
      .signature = "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"},

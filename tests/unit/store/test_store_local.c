@@ -221,8 +221,8 @@ int main(void)
                                         open_store, close_store),
         cmocka_unit_test_setup_teardown(test_a_put_leaves_no_temporary_file, open_store,
                                         close_store),
-        cmocka_unit_test_setup_teardown(
-            test_a_directory_or_a_path_through_a_file_is_not_an_object, open_store, close_store),
+        cmocka_unit_test_setup_teardown(test_a_directory_or_a_path_through_a_file_is_not_an_object,
+                                        open_store, close_store),
         cmocka_unit_test_setup_teardown(test_of_processes_that_race_for_a_key_one_wins, open_store,
                                         close_store),
         cmocka_unit_test_setup_teardown(test_opening_removes_temporary_files_older_than_a_day,
