@@ -2,7 +2,8 @@
 B ?= build
 CC ?= gcc
 PREFIX ?= /usr/local
-PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto
+PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto \
+           expat
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
        -Wvla -Wwrite-strings -Wundef -Wcast-qual -Wno-missing-field-initializers
 OPT ?= -O2 -D_FORTIFY_SOURCE=2
@@ -27,6 +28,7 @@ OBJECTS = $(SOURCES:%.c=$(B)/%.o)
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
+TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
 TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
@@ -52,7 +54,11 @@ $(UNIT) $(CONFORMANCE): $(B)/%: $(B)/%.o $(TEST_LIB) $(B)/libmainstay.a
 $(FUZZ): $(B)/%: $(B)/%.o $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-programs: all $(UNIT) $(CONFORMANCE)
+# Small programs that integration tests drive.
+$(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
+	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+programs: all $(UNIT) $(CONFORMANCE) $(TOOLS)
 unit: $(UNIT) ## unit tests only
 	@tests/run $(UNIT)
 

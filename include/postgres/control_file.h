@@ -15,7 +15,7 @@ struct control_file {
     uint64_t system_identifier;
     uint32_t control_version;
     uint32_t catalog_version;
-    uint32_t state;      /* enum DBState: 1 = shut down, 2 = shut down in recovery, 6 = in production */
+    uint32_t state; /* enum DBState: 1 = shut down, 2 = shut down in recovery, 6 = in production */
     uint64_t checkpoint; /* LSN of the last checkpoint record */
     uint64_t redo;       /* redo point of that checkpoint */
     uint32_t timeline;
