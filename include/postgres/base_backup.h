@@ -21,11 +21,11 @@
 struct base_backup;
 
 struct base_backup_options {
-    const char *label;          /* up to 1024 bytes, shown in backup_label */
-    bool fast_checkpoint;       /* false: spread, as checkpoint_completion_target says */
-    bool include_wal;           /* WAL from start to stop is in the data directory's archive */
-    bool verify_checksums;      /* the server checks pages below the start LSN, re-reading once */
-    uint32_t max_rate_kib;      /* 0 = unlimited */
+    const char *label;     /* up to 1024 bytes, shown in backup_label */
+    bool fast_checkpoint;  /* false: spread, as checkpoint_completion_target says */
+    bool include_wal;      /* WAL from start to stop is in the data directory's archive */
+    bool verify_checksums; /* the server checks pages below the start LSN, re-reading once */
+    uint32_t max_rate_kib; /* 0 = unlimited */
 };
 
 enum base_backup_archive_kind {
@@ -50,7 +50,7 @@ struct base_backup_tablespace {
 struct base_backup_start_info {
     uint64_t start_lsn; /* START WAL LOCATION: the redo point */
     uint32_t timeline;
-    uint64_t size_bytes; /* the server's estimate for everything */
+    uint64_t size_bytes;                              /* the server's estimate for everything */
     const struct base_backup_tablespace *tablespaces; /* borrowed until close */
     size_t tablespace_count;
 };
@@ -84,8 +84,8 @@ MUST_CHECK bool base_backup_read(struct base_backup *backup, const void **out, s
                                  struct error *err);
 
 /* After the last archive. */
-MUST_CHECK bool base_backup_finish(struct base_backup *backup,
-                                   struct base_backup_finish_info *out, struct error *err);
+MUST_CHECK bool base_backup_finish(struct base_backup *backup, struct base_backup_finish_info *out,
+                                   struct error *err);
 
 /* NULL is allowed. An unfinished backup is abandoned (the connection is then unusable). */
 void base_backup_close(struct base_backup *backup);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "postgres/timeline_history.h"
 
 #include <stdint.h>
 
@@ -20,11 +21,13 @@ struct connection_options {
     bool replication;              /* a walsender: BASE_BACKUP, IDENTIFY_SYSTEM, SHOW */
 };
 
-/* Connects (10 s unless conninfo says otherwise) and checks the server's version. ERROR_DENIED for
+/* Connects (10 s for each host unless conninfo says otherwise; looking up a host name is up to the
+ * resolver) and checks the server's version. TCP keepalives find a dead server within half a minute
+ * unless conninfo says otherwise. ERROR_DENIED for
  * authentication, ERROR_UNAVAILABLE (retryable) when nobody answers, ERROR_UNSUPPORTED for a
  * version outside 13 to 18. Gives *out. */
-MUST_CHECK bool connection_open(const struct connection_options *options,
-                                struct connection **out, struct error *err);
+MUST_CHECK bool connection_open(const struct connection_options *options, struct connection **out,
+                                struct error *err);
 void connection_close(struct connection *connection); /* NULL is allowed */
 void connection_cleanup(struct connection **connection);
 
@@ -51,19 +54,21 @@ struct server_settings {
     char wal_level[16];
     char server_version[64]; /* "15.18 (Debian 15.18-0+deb12u1)" */
 };
-/* SHOW, one by one: works on replication connections too (in_recovery by in_hot_standby from 14). */
-MUST_CHECK bool connection_read_settings(struct connection *connection,
-                                         struct server_settings *out, struct error *err);
+/* SHOW, one by one: works on replication connections too. in_recovery comes from in_hot_standby,
+ * on 13 from transaction_read_only (which says nothing where default_transaction_read_only is on).
+ */
+MUST_CHECK bool connection_read_settings(struct connection *connection, struct server_settings *out,
+                                         struct error *err);
 
-/* One entry of a timeline's history: `timeline` ended at `end_lsn`, where the next one begins. */
-struct timeline_entry {
-    uint32_t timeline;
-    uint64_t end_lsn;
-};
 /* TIMELINE_HISTORY, parsed, oldest first, without the current timeline; none for timeline 1.
  * Gives *out (free). */
 MUST_CHECK bool connection_timeline_history(struct connection *connection, uint32_t timeline,
                                             struct timeline_entry **out, size_t *out_count,
                                             struct error *err);
+
+/* The content of the .history file as the server keeps it, for storing it beside the WAL; empty
+ * for timeline 1. Gives *out (free), NUL-terminated beyond *out_len. */
+MUST_CHECK bool connection_timeline_history_text(struct connection *connection, uint32_t timeline,
+                                                 char **out, size_t *out_len, struct error *err);
 
 #endif
