@@ -20,6 +20,7 @@ struct tarball_reader {
     char *path;           /* of the current entry, tidied */
     uint64_t size_bytes;
     uint64_t done_bytes;
+    bool ended;
 };
 
 struct tarball_writer {
@@ -143,11 +144,12 @@ static bool describe_entry(struct tarball_reader *reader, struct tarball_entry *
 bool tarball_reader_next(struct tarball_reader *reader, struct tarball_entry *out, bool *out_found,
                          struct error *err)
 {
-    for (;;) {
+    *out_found = false;
+    while (!reader->ended) {
         int status = archive_read_next_header(reader->archive, &reader->entry);
         if (status == ARCHIVE_EOF) {
-            *out_found = false;
-            return true;
+            reader->ended = true;
+            break;
         }
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return reader_failed(reader, err);
@@ -156,9 +158,10 @@ bool tarball_reader_next(struct tarball_reader *reader, struct tarball_entry *ou
         if (path != NULL && (strcmp(path, ".") == 0 || strcmp(path, "./") == 0) &&
             archive_entry_filetype(reader->entry) == AE_IFDIR)
             continue; /* the top directory has no name below itself */
-        *out_found = true;
-        return describe_entry(reader, out, err);
+        *out_found = describe_entry(reader, out, err);
+        return *out_found;
     }
+    return true;
 }
 
 bool tarball_reader_data(struct tarball_reader *reader, const void **out, size_t *out_len,
