@@ -20,6 +20,7 @@ RANDOM=$seed
 echo "# SEED=$seed ROUNDS=$rounds"
 
 repository=$scene/repository
+cd "$scene"
 as_server mkdir "$scene/other"
 scene_cluster source
 conninfo=$(cluster_conninfo source)
@@ -43,38 +44,34 @@ acknowledged() {
     tail -n 1 "$scene/$1.log" 2>/dev/null || true
 }
 
-# A source that is ended in the middle of a line has not said it.
-whole_lines() {
-    perl -ne 'print if /\n\z/'
+# Passes statements on, few at a time (F_SETPIPE_SZ), until the file "stop" is there: what is
+# queued then is soon done.
+until_stop() {
+    perl -ne 'BEGIN { $| = 1; fcntl(STDOUT, 1031, 4096) } last if -e "stop"; print'
 }
 
 start_clients() {
+    rm -f stop
     local name from strict
     for name in "${clients[@]}"; do
         from=$(acknowledged "$name")
         strict=0
         [[ $name != ledger.* ]] || strict=1
-        {
-            awk -v kind="${name%.*}" -v client="${name#*.}" -v from=$((from + 1)) -v seed="$RANDOM" \
-                -v major="$PG_MAJOR" -f "$here/workload.awk" 2>>"$scene/$name.err" &
-            echo $! >"$scene/$name.awk"
-            wait || true
-        } 2>/dev/null | whole_lines | scene_psql source -v ON_ERROR_STOP="$strict" \
+        awk -v kind="${name%.*}" -v client="${name#*.}" -v from=$((from + 1)) -v seed="$RANDOM" \
+            -v major="$PG_MAJOR" -f "$here/workload.awk" 2>>"$scene/$name.err" |
+            until_stop | scene_psql source -v ON_ERROR_STOP="$strict" \
             >>"$scene/$name.log" 2>>"$scene/$name.err" &
         pids[$name]=$!
     done
 }
 
-# The clients' sources dry up, they finish what is under way and leave.
+# The clients finish what is under way and leave.
 stop_clients() {
     local name
+    : >stop
     for name in "${clients[@]}"; do
-        wait_until 10 test -s "$scene/$name.awk"
-        kill "$(cat "$scene/$name.awk")" 2>/dev/null || true
-        rm -f "$scene/$name.awk"
-    done
-    for name in "${clients[@]}"; do
-        if ! wait "${pids[$name]}" && [[ $name == ledger.* ]]; then
+        wait "${pids[$name]}" || true
+        if [[ $name == ledger.* ]] && grep -q '^ERROR\|^psql' "$scene/$name.err"; then
             tap_result 1 "client $name works undisturbed"
             diag "$(tail -n 5 "$scene/$name.err")"
         fi

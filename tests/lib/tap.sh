@@ -33,12 +33,12 @@ ok() {
     [[ $status -eq 0 ]] || diag "exit code $status of: $*" "$(head -n 40 <<<"$output")"
 }
 
-# fails DESCRIPTION STATUS PATTERN COMMAND...: exit status and message must both be right.
+# fails DESCRIPTION STATUS PATTERN COMMAND...: exit status ("1|4") and message must both be right.
 fails() {
     local description=$1 expected=$2 pattern=$3 output status=0
     shift 3
     output=$("$@" 2>&1) || status=$?
-    if [[ $status -eq $expected ]] && grep -Eq -- "$pattern" <<<"$output"; then
+    if [[ $status =~ ^($expected)$ ]] && grep -Eq -- "$pattern" <<<"$output"; then
         tap_result 0 "$description"
         return
     fi
