@@ -75,7 +75,7 @@ enum page_verdict page_filter_decide(struct page_filter *filter, uint64_t block,
                                      struct page_run *out)
 {
     bool in_parent = seek_run(filter, block);
-    if (page_is_all_zero(bytes)) {
+    if (bytes_are_zero(bytes, PAGE_BYTES)) {
         if (!in_parent || filter->run.is_data)
             filter->all_reused = false;
         return PAGE_ZERO;

@@ -17,8 +17,7 @@ function ledger(  a, b, amount) {
     if (a > b) { amount = -amount; a += b; b = a - b; a -= b } # in order: no deadlocks
     printf "BEGIN; INSERT INTO ledger VALUES (%d, %d, repeat(md5('%d'), 1 + %d %% 5));", client, from, from, from
     printf " UPDATE accounts SET balance = balance - %d WHERE id = %d;", amount, a
-    printf " UPDATE accounts SET balance = balance + %d WHERE id = %d; COMMIT;\n", amount, b
-    printf "\\echo %d\n", from
+    printf " UPDATE accounts SET balance = balance + %d WHERE id = %d; COMMIT; \\echo %d\n", amount, b, from
     from++
 }
 
@@ -61,7 +60,7 @@ function ddl(  what, n) {
     else if (what < 65) print "TRUNCATE scratch;"
     else if (what < 75) printf "ALTER TABLE %s SET TABLESPACE %s;\n", one_of("items documents ledger scratch"), one_of("other pg_default")
     else if (what < 80) printf "ALTER INDEX %s SET TABLESPACE %s;\n", one_of("items_pkey ledger_pkey"), one_of("other pg_default")
-    else if (what < 86) printf "CREATE DATABASE d%d TEMPLATE template0%s;\n", n, major >= 15 ? " STRATEGY " one_of("wal_log file_copy") : ""
+    else if (what < 86) printf "CREATE DATABASE d%d TEMPLATE template0%s;\n", n, (major >= 15 ? " STRATEGY " one_of("wal_log file_copy") : "")
     else if (what < 91) printf "DROP DATABASE IF EXISTS d%d;\n", n
     else if (what < 94) print "CHECKPOINT;"
     else if (what < 97) print "SELECT pg_switch_wal();"
