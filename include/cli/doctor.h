@@ -9,27 +9,16 @@
 #include "base/error.h"
 #include "cli/session.h"
 
-#include <stddef.h>
-
-enum { DOCTOR_MAX_CHECKS = 64 };
-
-struct doctor {
-    struct check_result results[DOCTOR_MAX_CHECKS];
-    size_t count;
-};
-
-/* Adds a result; text and fix are formatted by the caller. */
-void doctor_add(struct doctor *doctor, const char *name, enum check_verdict verdict,
-                const char *text, const char *fix);
-void doctor_add_error(struct doctor *doctor, const char *name, const struct error *failure);
-size_t doctor_number_of(const struct doctor *doctor, enum check_verdict verdict);
+/* Adds an error as a failed check, its hint as the fix. */
+void doctor_add_error(struct check_list *list, const char *name, const struct error *failure);
+size_t doctor_number_of(const struct check_list *list, enum check_verdict verdict);
 
 /* Puts, reads, puts again (which must fail) and removes a small object under probe/. */
-void doctor_check_store(struct doctor *doctor, struct store *store,
+void doctor_check_store(struct check_list *list, struct store *store,
                         const struct random_source *random);
 /* The store's clock against ours: more than 60 s is a warning, more than 10 min fails. */
-void doctor_check_clock(struct doctor *doctor, struct store *store, const struct clock *clock);
+void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock);
 /* *out_open says whether the repository can be used by later checks. */
-void doctor_check_repository(struct doctor *doctor, struct session *session, bool *out_open);
+void doctor_check_repository(struct check_list *list, struct session *session, bool *out_open);
 
 #endif

@@ -323,7 +323,7 @@ bool invocation_parse(struct invocation *call, int argc, char **argv, struct err
     struct words words = {.at = argv + (argc > 0 ? 1 : 0)};
     for (char **at = words.at; *at != NULL; at++) /* so that a usage error is JSON too */
         call->json |= strcmp(*at, "--json") == 0;
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    if (words.at[0] != NULL && strcmp(words.at[0], "--version") == 0) {
         call->command = command_of_noun("version");
         return true;
     }

@@ -130,7 +130,7 @@ static bool restore(struct invocation *call, const struct session *session,
                     const struct tablespace_maps *maps, struct restore_result *result,
                     struct error *err)
 {
-    struct progress progress = {0};
+    struct progress progress = {.phase = NULL};
     struct restore_options options;
     CLEANUP(progress_view_stop) struct progress_view view = {0};
     config_fill_restore(&call->config, &options);

@@ -98,7 +98,7 @@ static bool print_created(const struct invocation *call, const struct snapshot_i
 static bool create(struct invocation *call, const struct session *session,
                    struct snapshot_info *info, struct error *err)
 {
-    struct progress progress = {0};
+    struct progress progress = {.phase = NULL};
     struct snapshot_options options;
     CLEANUP(secret_release) struct secret password = {0};
     CLEANUP(progress_view_stop) struct progress_view view = {0};

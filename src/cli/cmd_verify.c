@@ -87,7 +87,7 @@ static bool print_text(const struct invocation *call, const struct verify_report
 static bool verify(struct invocation *call, const struct session *session,
                    struct verify_report *report, struct error *err)
 {
-    struct progress progress = {0};
+    struct progress progress = {.phase = NULL};
     struct verify_options options;
     CLEANUP(progress_view_stop) struct progress_view view = {0};
     config_fill_verify(&call->config, &options);

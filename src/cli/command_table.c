@@ -5,11 +5,19 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_repo_init,     &command_snapshot_create, &command_snapshot_list,
-    &command_snapshot_show, &command_snapshot_verify, &command_restore,
-
-    &command_config_check,  &command_config_show,     &command_config_example,
-    &command_help,          &command_version,         &command_completion,
+    &command_repo_init,
+    &command_snapshot_create,
+    &command_snapshot_list,
+    &command_snapshot_show,
+    &command_snapshot_verify,
+    &command_restore,
+    &command_doctor,
+    &command_config_check,
+    &command_config_show,
+    &command_config_example,
+    &command_help,
+    &command_version,
+    &command_completion,
     &command_man,
 };
 

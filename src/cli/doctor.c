@@ -10,28 +10,17 @@ enum { PROBE_BYTES = 64, PROBE_KEY_SIZE = 32 };
 
 static const int64_t second_us = 1000000;
 
-void doctor_add(struct doctor *doctor, const char *name, enum check_verdict verdict,
-                const char *text, const char *fix)
+void doctor_add_error(struct check_list *list, const char *name, const struct error *failure)
 {
-    if (doctor->count == DOCTOR_MAX_CHECKS)
-        return;
-    struct check_result *result = &doctor->results[doctor->count++];
-    *result = (struct check_result){.verdict = verdict};
-    (void)snprintf(result->name, sizeof result->name, "%.*s", (int)sizeof result->name - 1, name);
-    (void)snprintf(result->text, sizeof result->text, "%.*s", (int)sizeof result->text - 1, text);
-    (void)snprintf(result->fix, sizeof result->fix, "%.*s", (int)sizeof result->fix - 1, fix);
+    check_add(list, name, CHECK_FAILED, "%.*s", CHECK_TEXT_SIZE - 1, failure->text);
+    check_fix(list, "%s", failure->hint);
 }
 
-void doctor_add_error(struct doctor *doctor, const char *name, const struct error *failure)
-{
-    doctor_add(doctor, name, CHECK_FAILED, failure->text, failure->hint);
-}
-
-size_t doctor_number_of(const struct doctor *doctor, enum check_verdict verdict)
+size_t doctor_number_of(const struct check_list *list, enum check_verdict verdict)
 {
     size_t number = 0;
-    for (size_t i = 0; i < doctor->count; i++)
-        number += doctor->results[i].verdict == verdict;
+    for (size_t i = 0; i < list->count; i++)
+        number += list->results[i].verdict == verdict;
     return number;
 }
 
@@ -48,25 +37,23 @@ static bool probe_get(struct store *store, const char *key, const uint8_t *wante
     return true;
 }
 
-static void check_create_only(struct doctor *doctor, struct store *store, const char *key,
+static void check_create_only(struct check_list *list, struct store *store, const char *key,
                               const uint8_t *bytes)
 {
+    static const char name[] = "store.create_only";
     struct error err;
-    char text[256];
-    const char *how = store_create_only(store);
     if (store_put(store, key, bytes, PROBE_BYTES, NULL, &err)) {
-        doctor_add(doctor, "store_create_only", CHECK_FAILED,
-                   "the store replaced an existing object",
-                   "Use a store that honours If-None-Match, and one writer at a time.");
+        check_add(list, name, CHECK_FAILED, "the store replaced an existing object");
+        check_fix(list, "Use a store that honours If-None-Match, and one writer at a time.");
     } else if (err.kind == ERROR_EXISTS) {
-        (void)snprintf(text, sizeof text, "an existing object is never replaced (%s)", how);
-        doctor_add(doctor, "store_create_only", CHECK_OK, text, "");
+        check_add(list, name, CHECK_OK, "an existing object is never replaced (%s)",
+                  store_create_only(store));
     } else {
-        doctor_add_error(doctor, "store_create_only", &err);
+        doctor_add_error(list, name, &err);
     }
 }
 
-void doctor_check_store(struct doctor *doctor, struct store *store,
+void doctor_check_store(struct check_list *list, struct store *store,
                         const struct random_source *random)
 {
     struct error err;
@@ -75,59 +62,57 @@ void doctor_check_store(struct doctor *doctor, struct store *store,
     random_fill(random, bytes, sizeof bytes);
     (void)snprintf(key, sizeof key, "probe/%016" PRIx64, random_next(random));
     if (!store_put(store, key, bytes, sizeof bytes, NULL, &err)) {
-        doctor_add_error(doctor, "store_write", &err);
+        doctor_add_error(list, "store.write", &err);
         return;
     }
-    doctor_add(doctor, "store_write", CHECK_OK, "a probe object was written", "");
+    check_add(list, "store.write", CHECK_OK, "a probe object was written");
     if (probe_get(store, key, bytes, &err))
-        doctor_add(doctor, "store_read", CHECK_OK, "it came back unchanged", "");
+        check_add(list, "store.read", CHECK_OK, "it came back unchanged");
     else
-        doctor_add_error(doctor, "store_read", &err);
-    check_create_only(doctor, store, key, bytes);
+        doctor_add_error(list, "store.read", &err);
+    check_create_only(list, store, key, bytes);
     if (store_remove(store, key, &err))
-        doctor_add(doctor, "store_remove", CHECK_OK, "it was removed", "");
+        check_add(list, "store.remove", CHECK_OK, "it was removed");
     else
-        doctor_add_error(doctor, "store_remove", &err);
+        doctor_add_error(list, "store.remove", &err);
 }
 
-void doctor_check_clock(struct doctor *doctor, struct store *store, const struct clock *clock)
+void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock)
 {
     struct error err;
     int64_t theirs;
-    char skew_text[TEXT_SIZE];
-    char text[128];
+    char text[TEXT_SIZE];
     int64_t before = clock_now_us(clock);
     if (!store_time(store, &theirs, &err)) {
-        doctor_add_error(doctor, "clock", &err);
+        doctor_add_error(list, "store.clock", &err);
         return;
     }
     int64_t ours = before + (clock_now_us(clock) - before) / 2;
     int64_t skew = theirs > ours ? theirs - ours : ours - theirs;
-    if (skew < 2 * second_us) /* stores answer in whole seconds */
-        (void)snprintf(text, sizeof text, "this machine and the store agree");
-    else
-        (void)snprintf(text, sizeof text, "this machine is %s %s the store",
-                       text_duration_us(skew, skew_text), theirs > ours ? "behind" : "ahead of");
-    if (skew <= 60 * second_us)
-        doctor_add(doctor, "clock", CHECK_OK, text, "");
-    else
-        doctor_add(doctor, "clock", skew > 600 * second_us ? CHECK_FAILED : CHECK_WARNING, text,
-                   "timedatectl set-ntp true");
+    if (skew < 2 * second_us) { /* stores answer in whole seconds */
+        check_add(list, "store.clock", CHECK_OK, "this machine and the store agree");
+        return;
+    }
+    enum check_verdict verdict = skew > 600 * second_us  ? CHECK_FAILED
+                                 : skew > 60 * second_us ? CHECK_WARNING
+                                                         : CHECK_OK;
+    check_add(list, "store.clock", verdict, "this machine is %s %s the store",
+              text_duration_us(skew, text), theirs > ours ? "behind" : "ahead of");
+    if (verdict != CHECK_OK)
+        check_fix(list, "timedatectl set-ntp true");
 }
 
-void doctor_check_repository(struct doctor *doctor, struct session *session, bool *out_open)
+void doctor_check_repository(struct check_list *list, struct session *session, bool *out_open)
 {
     struct error err;
     char id[2 * REPOSITORY_ID_BYTES + 1];
-    char text[128];
     *out_open = repository_open(session->store, &session->repository, &err);
-    if (*out_open) {
-        text_hex(session->repository.id, sizeof session->repository.id, id);
-        (void)snprintf(text, sizeof text, "repository %s can be opened", id);
-        doctor_add(doctor, "repository", CHECK_OK, text, "");
-    } else if (err.kind == ERROR_NOT_FOUND) {
-        doctor_add(doctor, "repository", CHECK_FAILED, err.text, "mainstay repo init");
-    } else {
-        doctor_add_error(doctor, "repository", &err);
+    if (!*out_open) {
+        doctor_add_error(list, "repository.open", &err);
+        if (err.kind == ERROR_NOT_FOUND)
+            check_fix(list, "mainstay repo init");
+        return;
     }
+    text_hex(session->repository.id, sizeof session->repository.id, id);
+    check_add(list, "repository.open", CHECK_OK, "repository %s can be opened", id);
 }

@@ -180,6 +180,8 @@ void text_table_put(const struct text_table *table, struct buf *out)
 {
     for (size_t i = 0; i < table->column_count; i++)
         put_cell(table, i, table->columns[i].title, out);
-    for (size_t i = 0; i < table->cell_count; i++)
-        put_cell(table, i % table->column_count, table->cells[i], out);
+    for (size_t row = 0; row < table->cell_count; row += table->column_count) {
+        for (size_t i = 0; i < table->column_count; i++)
+            put_cell(table, i, table->cells[row + i], out);
+    }
 }
