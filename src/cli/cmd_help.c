@@ -24,14 +24,25 @@ static bool print_text(const struct invocation *call, const char *name, struct b
     return done;
 }
 
+static bool unknown_command(const char *word, struct error *err)
+{
+    const char *nouns[32];
+    size_t count = 0;
+    for (size_t i = 0; i < command_count() && count < ARRAY_LEN(nouns); i++)
+        nouns[count++] = command_at(i)->noun;
+    const char *nearest = text_nearest(word, nouns, count);
+    (void)error_set(err, ERROR_USAGE, "unknown command \"%.80s\"", word);
+    if (nearest != NULL)
+        return error_hint(err, "Did you mean \"mainstay help %s\"?", nearest);
+    return error_hint(err, "`mainstay help` lists the commands.");
+}
+
 static bool run_help(struct invocation *call, struct error *err)
 {
     struct buf text;
     const struct command *command = call->operand == NULL ? NULL : command_of_noun(call->operand);
-    if (call->operand != NULL && command == NULL) {
-        (void)error_set(err, ERROR_USAGE, "unknown command \"%.80s\"", call->operand);
-        return error_hint(err, "`mainstay help` lists the commands.");
-    }
+    if (call->operand != NULL && command == NULL)
+        return unknown_command(call->operand, err);
     buf_init(&text, OUTPUT_MAX_BYTES);
     if (command != NULL && command->verb == NULL)
         help_put_command(command, &text);
