@@ -47,15 +47,9 @@ tools: $(TOOLS)
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || exit 1; done
 
-# PG_MAJORS="13 14 15 16 17 18" make integration
-PG_MAJORS ?= 15
-integration: tools
-	@for t in $(sort $(wildcard tests/integration/*.t)); do for m in $(PG_MAJORS); do \
-	    echo "# $$t, PostgreSQL $$m"; B=$(abspath $(B)) PG_MAJOR=$$m $$t || exit 1; done; done
-
 clean:
 	rm -rf build build-*
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit tools integration clean
+.PHONY: all unit tools clean
 .SECONDARY:
