@@ -1,26 +1,41 @@
-# mainstay: make demo, make check; `make help` lists the rest. No configure step.
+# mainstay: `make demo` shows it, `make check` tests it, `make help` lists the rest. No configure step.
 B ?= build
 CC ?= gcc
 PREFIX ?= /usr/local
-PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto
+PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto \
+           expat
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
        -Wvla -Wwrite-strings -Wundef -Wcast-qual -Wno-missing-field-initializers
 OPT ?= -O2 -D_FORTIFY_SOURCE=2
 HARDEN ?= -fstack-protector-strong -fPIE
-CPPFLAGS += -iquote include -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+CPPFLAGS += -iquote include -iquote . -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 CFLAGS += -std=gnu17 -g $(OPT) $(HARDEN) $(WARN) $(WERROR) -pthread
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now
-# libs3 has no pkg-config file
-CPPFLAGS += $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-LDLIBS += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ls3
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+CPPFLAGS += $(PKG_CFLAGS)
+LDLIBS += $(PKG_LIBS) -ls3 # libs3 has no pkg-config file
+
+# Parallel unless the caller says otherwise; a sub-make takes part in its parent's job server.
+ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+SUB = @+$(MAKE) --no-print-directory
 
 MAINS = src/cli/cli_main.c
 SOURCES = $(filter-out $(MAINS),$(wildcard src/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o)
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
-UNIT = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*/test_*.c))
+UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
+CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
+TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
+FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+GOLDEN = $(wildcard tests/golden/*.t)
+TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
+TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t) $(CONFORMANCE)
+export B
 
-all: $(B)/mainstay
+all: $(B)/mainstay ## build the program
 
 $(B)/mainstay: $(B)/src/cli/cli_main.o $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
@@ -33,23 +48,82 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_LIB) $(B)/libmainstay.a
+$(UNIT) $(CONFORMANCE): $(B)/%: $(B)/%.o $(TEST_LIB) $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-# Small programs that integration tests drive.
-TOOLS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/integration/tool_*.c))
+$(FUZZ): $(B)/%: $(B)/%.o $(B)/libmainstay.a
+	$(CC) $(LDFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-$(B)/tests/integration/%: $(B)/tests/integration/%.o $(B)/libmainstay.a
+# Small programs that integration tests drive.
+$(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-tools: $(TOOLS)
+programs: all $(UNIT) $(CONFORMANCE) $(TOOLS)
+unit: $(UNIT) ## unit tests only
+	@tests/run $(UNIT)
 
-unit: $(UNIT)
-	@for t in $(UNIT); do $$t || exit 1; done
+# deps may install what the variables above look for, so the work is done by a second make.
+demo demo-s3: ## a throwaway PostgreSQL, two snapshots, a restore, compared (KEEP=1 leaves it running)
+	@tests/lib/deps build test $(if $(filter demo-s3,$@),s3)
+	$(SUB) all
+	@tests/demo $(if $(KEEP),--keep) $(if $(filter demo-s3,$@),--s3)
 
-clean:
+check: ## lint, build, every test that takes minutes at most: what CI runs
+	@tests/lib/deps build test s3
+	$(SUB) WERROR=-Werror programs
+	@tests/run $(TESTS_FAST) $(TESTS_SLOW)
+
+check-all: ## check with all six majors, Swift, valgrind and longer campaigns
+	@tests/lib/deps build test s3 all-versions
+	$(SUB) WERROR=-Werror programs
+	@CHECK_ALL=1 tests/run -l 3600 $(TESTS_FAST) $(TESTS_SLOW)
+
+deps: ## install what building and testing needs (root); nothing to do where it is there
+	@tests/lib/deps build test s3
+
+install: all ## the program, its manual pages and shell completion: DESTDIR, PREFIX
+	@tests/lib/install "$(B)/mainstay" "$(DESTDIR)$(PREFIX)"
+
+sanitize: ## unit, golden and conformance tests under ASan, UBSan and the leak check
+	@tests/lib/deps build test s3
+	$(SUB) B=build-sanitize OPT="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	    -fno-sanitize-recover=all" run-sanitize
+run-sanitize: programs
+	@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	    tests/run $(UNIT) $(GOLDEN) $(CONFORMANCE)
+
+coverage: ## which lines the unit, golden and conformance tests reach
+	@tests/lib/deps build test s3 coverage
+	$(SUB) B=build-coverage OPT="-O0 --coverage" run-coverage
+run-coverage: programs
+	@find $(B) -name '*.gcda' -delete; tests/run $(UNIT) $(GOLDEN) $(CONFORMANCE) || true
+	@gcovr --root . --object-directory $(B) --filter src/ --sort-uncovered --print-summary
+
+format: ## clang-format the tree
+	@git ls-files '*.c' '*.h' | xargs -r clang-format -i
+
+lint: ## layers, house rules, formatting, analysers
+	@tests/lib/deps build test
+	@tests/run $(wildcard tests/lint/*.t)
+
+bench: ## side by side with pg_basebackup and pgBackRest on 2.5 GB: about 15 minutes
+	@tests/lib/deps build test bench
+	$(SUB) all
+	@tests/bench/run
+
+fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
+	$(SUB) B=build-fuzz CC=clang OPT="-O1 -fsanitize=fuzzer-no-link,address,undefined" run-fuzz
+run-fuzz: $(FUZZ)
+	@for f in $(FUZZ); do mkdir -p $$f.corpus; \
+	    $$f -max_total_time=$${FUZZ_SECONDS:-60} -print_final_stats=1 $$f.corpus || exit 1; done
+
+clean: ## remove what was built
 	rm -rf build build-*
 
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-13s %s\n", $$1, $$2}'
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit tools clean
+.PHONY: all programs unit demo demo-s3 check check-all deps install sanitize run-sanitize coverage \
+        run-coverage format lint bench fuzz run-fuzz clean help
 .SECONDARY:

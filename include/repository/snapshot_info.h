@@ -11,14 +11,20 @@
 
 #include <stdint.h>
 
-enum { SNAPSHOT_ID_SIZE = 17, SNAPSHOT_NOTE_MAX = 64 };
+enum { SNAPSHOT_ID_SIZE = 17 };
 
 struct snapshot_tablespace {
     uint32_t oid;
     char *path; /* on the source server */
 };
 
-/* A damaged page that was stored as it was found. */
+/* WAL that a recovery from this snapshot needs, as the server's backup manifest says. */
+struct snapshot_wal_range {
+    uint32_t timeline;
+    uint64_t start_lsn;
+    uint64_t end_lsn;
+};
+
 struct snapshot_info {
     char id[SNAPSHOT_ID_SIZE];        /* 16 hex digits */
     char parent_id[SNAPSHOT_ID_SIZE]; /* "" = nothing was reused */
@@ -47,6 +53,8 @@ struct snapshot_info {
     uint64_t packs_new;
     struct snapshot_tablespace *tablespaces;
     size_t tablespace_count;
+    struct snapshot_wal_range *wal_ranges;
+    size_t wal_range_count;
     char **warnings;        /* damaged pages by name, healed packs, ... */
     size_t warning_count;
     bool damaged_pages;     /* the server reported checksum failures */
@@ -57,6 +65,10 @@ MUST_CHECK bool snapshot_info_add_warning(struct snapshot_info *info, const char
                                           struct error *err);
 MUST_CHECK bool snapshot_info_add_tablespace(struct snapshot_info *info, uint32_t oid,
                                              const char *path, struct error *err);
+
+MUST_CHECK bool snapshot_info_add_wal_range(struct snapshot_info *info,
+                                            const struct snapshot_wal_range *range,
+                                            struct error *err);
 
 /* The JSON object at the head of a manifest; also what `snapshot show --json` prints. */
 MUST_CHECK bool snapshot_info_to_json(const struct snapshot_info *info, struct buf *out,

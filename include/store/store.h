@@ -1,7 +1,9 @@
 /*
  * A store keeps immutable objects under keys: whole objects, written once, never overwritten.
  *
- * Keys are relative paths of ASCII letters, digits and "-_./" without empty, "." or ".." parts.
+ * Keys are relative paths of ASCII letters, digits and "-_./" without empty parts and parts that
+ * begin with a dot; a key is not the directory of another one. Listings leave out what has no such
+ * key: somebody else's files.
  * Every function may be called from several threads at once on one store, and is safe to repeat.
  * Errors: ERROR_NOT_FOUND (get, stat), ERROR_EXISTS (put), ERROR_DENIED (credentials, rights),
  * ERROR_UNAVAILABLE with retryable set (no answer, 5xx, slow down), ERROR_NO_SPACE (disk or quota),
@@ -28,8 +30,7 @@ struct store_object {
 };
 
 /* Returns false, with err filled, to end the listing. */
-typedef bool (*store_visit_fn)(void *context, const struct store_object *object,
-                               struct error *err);
+typedef bool (*store_visit_fn)(void *context, const struct store_object *object, struct error *err);
 
 struct store {
     const struct store_ops *ops; /* drivers embed struct store as their first member */
@@ -50,8 +51,7 @@ struct store_ops {
                 size_t *out_got, struct error *err);
 
     /* out->key is the caller's key. */
-    bool (*stat)(struct store *store, const char *key, struct store_object *out,
-                 struct error *err);
+    bool (*stat)(struct store *store, const char *key, struct store_object *out, struct error *err);
 
     /* Visits every object whose key starts with prefix, in ascending byte order. */
     bool (*list)(struct store *store, const char *prefix, store_visit_fn visit, void *context,

@@ -1,7 +1,8 @@
 /*
  * A store in a local directory: one file per object, mode 0600, directories 0700. A put writes a
- * temporary file, fsyncs it, links it to its name (link(2) fails on an existing name, so create-only
- * holds between processes) and fsyncs the directories. Temporary files live in the sub-directory
+ * temporary file, fsyncs it, links it to its name (link(2) fails on an existing name, so
+ * create-only holds between processes) and fsyncs the directories. Temporary files live in the
+ * sub-directory
  * ".tmp" and are never listed; those older than a day are removed when the store is opened.
  */
 #ifndef STORE_STORE_LOCAL_H

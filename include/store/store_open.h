@@ -2,8 +2,8 @@
  * Opens a store from a URL and puts the wrappers around it (retry, and trace when asked).
  *
  *   /srv/backup   file:///srv/backup                       a local directory
- *   memory:                                                a store that ends with the process (tests)
- *   s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2
+ *   memory:                                                a store that ends with the process
+ * (tests) s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2
  *
  * Credentials, in this order: files (Kubernetes Secret mounts), the environment
  * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), the shared credentials file with
@@ -17,20 +17,20 @@
 #include "store/store.h"
 
 struct store_options {
-    const char *url; /* all texts are borrowed until store_open returns */
-    const char *ca_file;               /* NULL: the system's */
-    const char *access_key_file;       /* NULL: see above */
+    const char *url;             /* all texts are borrowed until store_open returns */
+    const char *ca_file;         /* NULL: the system's */
+    const char *access_key_file; /* NULL: see above */
     const char *secret_key_file;
     const char *session_token_file;
-    const char *credentials_file;      /* NULL: $AWS_SHARED_CREDENTIALS_FILE, ~/.aws/credentials */
-    const char *profile;               /* NULL: $AWS_PROFILE, "default" */
-    int64_t connect_timeout_us;        /* 0: 10 s */
-    int64_t stall_timeout_us;          /* no byte moves for this long: 0: 60 s */
-    int64_t retry_total_us;            /* give up after this long in all: 0: 5 min */
-    bool trace;                        /* one debug line on stderr for every call */
-    const struct clock *clock;         /* NULL: clock_system */
+    const char *credentials_file;       /* NULL: $AWS_SHARED_CREDENTIALS_FILE, ~/.aws/credentials */
+    const char *profile;                /* NULL: $AWS_PROFILE, "default" */
+    int64_t connect_timeout_us;         /* 0: 10 s */
+    int64_t stall_timeout_us;           /* no byte moves for this long: 0: 60 s */
+    int64_t retry_total_us;             /* give up after this long in all: 0: 5 min */
+    bool trace;                         /* one debug line on stderr for every call */
+    const struct clock *clock;          /* NULL: clock_system */
     const struct random_source *random; /* NULL: random_system */
-    char *(*getenv)(const char *name); /* NULL: the process's environment */
+    char *(*getenv)(const char *name);  /* NULL: the process's environment */
 };
 
 /* Gives *out, to be closed by the caller. Does not talk to the store yet. */

@@ -243,9 +243,7 @@ bool tarball_writer_open(int fd, struct tarball_writer **out, struct error *err)
     writer->archive = archive_write_new();
     if (writer->archive == NULL)
         return error_no_memory(err, "a tar writer");
-    if (archive_write_set_format_pax_restricted(writer->archive) != ARCHIVE_OK ||
-        archive_write_set_format_option(writer->archive, NULL, "hdrcharset", "BINARY") !=
-            ARCHIVE_OK ||
+    if (archive_write_set_format_gnutar(writer->archive) != ARCHIVE_OK ||
         archive_write_set_bytes_in_last_block(writer->archive, 1) != ARCHIVE_OK ||
         archive_write_open(writer->archive, writer, NULL, push, NULL) != ARCHIVE_OK)
         return writer_failed(writer, err);

@@ -66,7 +66,7 @@ bool store_check_key(const char *key, struct error *err)
         size_t part_len = 0;
         while (is_key_char(part[part_len]))
             part_len++;
-        good = part_len > 0 && strncmp(part, "..", part_len) != 0;
+        good = part_len > 0 && part[0] != '.';
         if (part[part_len] == '\0')
             break;
         good = good && part[part_len] == '/';

@@ -38,26 +38,35 @@ static char *object_path(struct store *store, const char *key, struct error *err
     return path;
 }
 
-/* Creates the missing directories of a key and fsyncs the parent of each new one. */
+/* The directory at copy[0..end) exists afterwards. A directory below the root is always synced into
+ * its parent: another thread or process may have made it and not have got as far as the fsync. */
+static bool make_directory(char *copy, char *end, bool below_root, struct error *err)
+{
+    char after = *end;
+    *end = '\0';
+    bool made = mkdir(copy, 0700) == 0;
+    bool done = made || errno == EEXIST ||
+                error_set_errno(err, errno, "could not create directory \"%s\"", copy);
+    if (done && (made || below_root)) {
+        char *parent_end = strrchr(copy, '/');
+        *parent_end = '\0';
+        done = dir_sync(parent_end == copy ? "/" : copy, err);
+        *parent_end = '/';
+    }
+    *end = after;
+    return done;
+}
+
+/* Creates the directories above a path, from "/" down, so that they survive a power cut. */
 static bool create_parents(const char *root, const char *path, struct error *err)
 {
     CLEANUP(free_pointer) char *copy = strdup(path);
     if (copy == NULL)
         return error_no_memory(err, "a path");
-    for (char *at = copy + strlen(root) + 1; (at = strchr(at, '/')) != NULL; at++) {
-        *at = '\0';
-        if (mkdir(copy, 0700) == 0) {
-            char *parent_end = strrchr(copy, '/');
-            *parent_end = '\0';
-            bool synced = dir_sync(copy, err);
-            *parent_end = '/';
-            if (!synced)
-                return false;
-        } else if (errno != EEXIST) {
-            return error_set_errno(err, errno, "could not create directory \"%s\"", copy);
-        }
-        *at = '/';
-    }
+    size_t root_len = strlen(root);
+    for (char *end = strchr(copy + 1, '/'); end != NULL; end = strchr(end + 1, '/'))
+        if (!make_directory(copy, end, (size_t)(end - copy) > root_len, err))
+            return false;
     return true;
 }
 
@@ -65,11 +74,10 @@ static bool create_parents(const char *root, const char *path, struct error *err
 static bool write_temporary(const char *root, const void *bytes, size_t len, char **out_path,
                             struct error *err)
 {
-    CLEANUP(free_pointer) char *directory = path_join(root, TEMPORARY_DIRECTORY);
     CLEANUP(free_pointer) char *path = text_format("%s/%s/put-XXXXXX", root, TEMPORARY_DIRECTORY);
-    if (directory == NULL || path == NULL)
+    if (path == NULL)
         return error_no_memory(err, "a path");
-    if (!dir_create_all(directory, 0700, err))
+    if (!create_parents(root, path, err))
         return false;
     CLEANUP(close_fd) int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
@@ -88,11 +96,13 @@ static bool write_temporary(const char *root, const void *bytes, size_t len, cha
 }
 
 /* link(2) refuses an existing name, which rename(2) would replace. */
-static bool link_object(const char *temporary, const char *path, const char *key,
-                        struct error *err)
+static bool link_object(const char *temporary, const char *path, const char *key, struct error *err)
 {
-    if (link(temporary, path) != 0)
-        return error_set_errno(err, errno, "could not store object \"%s\" as \"%s\"", key, path);
+    if (link(temporary, path) != 0) {
+        bool no_links = errno == EPERM || errno == EOPNOTSUPP;
+        (void)error_set_errno(err, errno, "could not store object \"%s\" as \"%s\"", key, path);
+        return no_links && error_hint(err, "Use a file system that knows hard links.");
+    }
     CLEANUP(free_pointer) char *directory = strdup(path);
     if (directory == NULL)
         return error_no_memory(err, "a path");
@@ -116,15 +126,25 @@ static bool local_put(struct store *store, const char *key, const void *bytes, s
     return done;
 }
 
-static bool local_get(struct store *store, const char *key, uint64_t offset, size_t want,
-                      void *out, size_t *out_got, struct error *err)
+/* What says that there is no such object: a part of the key may be a file, or all of it a
+ * directory. Another errno is passed on. */
+static int missing_or(int errno_value)
+{
+    return errno_value == ENOTDIR || errno_value == EISDIR ? ENOENT : errno_value;
+}
+
+static bool local_get(struct store *store, const char *key, uint64_t offset, size_t want, void *out,
+                      size_t *out_got, struct error *err)
 {
     CLEANUP(free_pointer) char *path = object_path(store, key, err);
     if (path == NULL)
         return false;
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, errno, "could not open object \"%s\"", path);
+    struct stat info;
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &info) != 0)
+        return error_set_errno(err, missing_or(errno), "could not open object \"%s\"", path);
+    if (!S_ISREG(info.st_mode))
+        return error_set(err, ERROR_NOT_FOUND, "could not find object \"%s\": not a file", path);
     return file_read_at(fd, path, out, want, offset, out_got, err);
 }
 
@@ -141,7 +161,7 @@ static bool local_stat(struct store *store, const char *key, struct store_object
     if (path == NULL)
         return false;
     if (stat(path, &info) != 0)
-        return error_set_errno(err, errno, "could not inspect object \"%s\"", path);
+        return error_set_errno(err, missing_or(errno), "could not inspect object \"%s\"", path);
     if (!S_ISREG(info.st_mode))
         return error_set(err, ERROR_NOT_FOUND, "could not find object \"%s\": not a file", path);
     *out = (struct store_object){
@@ -171,8 +191,10 @@ static int compare_names(const char *a, bool a_is_dir, const char *b, bool b_is_
     return left - right;
 }
 
-static int compare_entries(const struct dirent **a, const struct dirent **b)
+static int compare_entries(const void *left, const void *right)
 {
+    const struct dirent *const *a = left;
+    const struct dirent *const *b = right;
     return compare_names((*a)->d_name, (*a)->d_type == DT_DIR, (*b)->d_name,
                          (*b)->d_type == DT_DIR);
 }
@@ -182,6 +204,26 @@ static void free_names(struct dirent **names, int count)
     for (int i = 0; i < count; i++)
         free(names[i]);
     free(names);
+}
+
+/* Sorted entries of a directory, or -1 with errno set. */
+static int read_directory(const char *path, struct dirent ***out)
+{
+    struct dirent **names;
+    int count = scandir(path, &names, not_hidden, NULL);
+    if (count < 0)
+        return -1;
+    for (int i = 0; i < count; i++) {
+        struct stat info;
+        if (names[i]->d_type != DT_UNKNOWN) /* not every file system tells */
+            continue;
+        CLEANUP(free_pointer) char *child = path_join(path, names[i]->d_name);
+        if (child != NULL && lstat(child, &info) == 0)
+            names[i]->d_type = S_ISDIR(info.st_mode) ? DT_DIR : DT_REG;
+    }
+    qsort(names, (size_t)count, sizeof *names, compare_entries);
+    *out = names;
+    return count;
 }
 
 static bool list_directory(const struct listing *listing, const char *relative, struct error *err);
@@ -206,11 +248,12 @@ static bool visit_entry(const struct listing *listing, const char *relative, str
         return errno == ENOENT || error_set_errno(err, errno, "could not inspect \"%s\"", path);
     if (S_ISDIR(info.st_mode))
         return list_directory(listing, relative, err);
-    if (!S_ISREG(info.st_mode) || !text_starts_with(relative, listing->prefix))
+    struct error not_a_key;
+    if (!S_ISREG(info.st_mode) || !text_starts_with(relative, listing->prefix) ||
+        !store_check_key(relative, &not_a_key))
         return true;
-    struct store_object object = {.key = relative,
-                                  .size_bytes = (uint64_t)info.st_size,
-                                  .modified_us = modified_us(&info)};
+    struct store_object object = {
+        .key = relative, .size_bytes = (uint64_t)info.st_size, .modified_us = modified_us(&info)};
     return listing->visit(listing->context, &object, err);
 }
 
@@ -220,21 +263,22 @@ static bool list_directory(const struct listing *listing, const char *relative, 
     CLEANUP(free_pointer) char *path = path_join(listing->root, relative);
     if (path == NULL)
         return error_no_memory(err, "a path");
-    int count = scandir(path, &names, not_hidden, compare_entries);
+    int count = read_directory(path, &names);
     if (count < 0)
         return errno == ENOENT || error_set_errno(err, errno, "could not list \"%s\"", path);
     bool done = true;
     for (int i = 0; i < count && done; i++) {
-        CLEANUP(free_pointer) char *child =
-            *relative == '\0' ? strdup(names[i]->d_name) : path_join(relative, names[i]->d_name);
+        CLEANUP(free_pointer)
+        char *child = *relative == '\0' ? strdup(names[i]->d_name)
+                                        : path_join(relative, names[i]->d_name);
         done = child == NULL ? error_no_memory(err, "a path") : visit_entry(listing, child, err);
     }
     free_names(names, count);
     return done;
 }
 
-static bool local_list(struct store *store, const char *prefix, store_visit_fn visit,
-                       void *context, struct error *err)
+static bool local_list(struct store *store, const char *prefix, store_visit_fn visit, void *context,
+                       struct error *err)
 {
     struct listing listing = {
         .root = from_store(store)->root, .prefix = prefix, .visit = visit, .context = context};
@@ -246,7 +290,7 @@ static bool local_remove(struct store *store, const char *key, struct error *err
     CLEANUP(free_pointer) char *path = object_path(store, key, err);
     if (path == NULL)
         return false;
-    if (unlink(path) != 0 && errno != ENOENT)
+    if (unlink(path) != 0 && missing_or(errno) != ENOENT)
         return error_set_errno(err, errno, "could not remove object \"%s\"", path);
     return true;
 }
@@ -307,9 +351,11 @@ bool store_local_open(const char *root, struct store **out, struct error *err)
     size_t len = strlen(root);
     while (len > 1 && root[len - 1] == '/')
         len--;
-    if (len == 0 || root[0] != '/')
-        return error_set(err, ERROR_USAGE, "cannot use \"%s\" as a local store: the path must "
-                                           "be absolute", root);
+    if (len <= 1 || root[0] != '/')
+        return error_set(err, ERROR_USAGE,
+                         "cannot use \"%s\" as a local store: the path must "
+                         "be absolute and not \"/\"",
+                         root);
     struct store_local *local = calloc(1, sizeof *local);
     char *copy = strndup(root, len);
     if (local == NULL || copy == NULL) {

@@ -1,0 +1,35 @@
+/* What the parts of a running snapshot share. Private to src/snapshot. */
+#ifndef SNAPSHOT_SNAPSHOT_JOB_H
+#define SNAPSHOT_SNAPSHOT_JOB_H
+
+#include "postgres/base_backup.h"
+#include "repository/pack_writer.h"
+#include "snapshot/page_filter.h"
+#include "snapshot/snapshot.h"
+
+/* In the maps of a running snapshot: a page that went to the pack writer; its "ordinal" is the
+ * sequence number there. Every other pack number is the parent's. */
+#define PACK_NEW UINT32_MAX
+
+struct snapshot_job {
+    const struct repository *repository;
+    const struct snapshot_options *options;
+    struct manifest manifest;  /* growing; maps in the notation above until job_resolve */
+    struct page_filter_parent parent;
+    bool pages_are_exact;      /* checksums now and in the parent: no change without a new LSN */
+    bool diverged;             /* a page changed without a new LSN: the parent cannot be trusted */
+    char diverged_path[256];
+    struct pack_writer *writer;
+    struct base_backup *backup;
+    uint64_t warnings_dropped;
+    bool out_of_memory;        /* while noting a warning of the server */
+};
+
+/* Reads all archives of the base backup: fills the manifest's entries, feeds the pack writer,
+ * checks the server's manifest. */
+MUST_CHECK bool stream_archives(struct snapshot_job *job, struct error *err);
+
+/* After pack_writer_finish: gives the manifest its pack table and rewrites the maps to it. */
+MUST_CHECK bool resolve_addresses(struct snapshot_job *job, struct error *err);
+
+#endif

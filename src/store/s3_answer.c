@@ -1,0 +1,359 @@
+#include "store/s3_answer.h"
+
+#include "base/text.h"
+
+#include <expat.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_MAX = 4096, DEPTH_MAX = 8, PAGE_OBJECTS_MAX = 100000 };
+
+/* Element paths are short: names of the open elements and the text of the innermost one. */
+struct xml {
+    XML_Parser parser;
+    int depth;
+    char name[DEPTH_MAX][48];
+    char text[TEXT_MAX];
+    size_t text_len;
+    const char *failure;                                   /* static text; the first one sticks */
+    bool (*on_text)(void *context, const struct xml *xml); /* false: memory is short */
+    void *context;
+};
+
+static void xml_fail(struct xml *xml, const char *failure)
+{
+    if (xml->failure == NULL)
+        xml->failure = failure;
+    (void)XML_StopParser(xml->parser, XML_FALSE);
+}
+
+static void on_start(void *context, const XML_Char *name, const XML_Char **attributes)
+{
+    struct xml *xml = context;
+    (void)attributes;
+    if (xml->depth == DEPTH_MAX) {
+        xml_fail(xml, "elements are nested too deeply");
+        return;
+    }
+    (void)snprintf(xml->name[xml->depth++], sizeof xml->name[0], "%s", name);
+    xml->text_len = 0;
+}
+
+static void on_characters(void *context, const XML_Char *text, int len)
+{
+    struct xml *xml = context;
+    if (xml->text_len + (size_t)len >= sizeof xml->text) {
+        xml_fail(xml, "a text is too long");
+        return;
+    }
+    memcpy(xml->text + xml->text_len, text, (size_t)len);
+    xml->text_len += (size_t)len;
+}
+
+static void on_end(void *context, const XML_Char *name)
+{
+    struct xml *xml = context;
+    (void)name;
+    xml->text[xml->text_len] = '\0';
+    if (!xml->on_text(xml->context, xml))
+        xml_fail(xml, "memory is short");
+    xml->depth--;
+    xml->text_len = 0;
+}
+
+/* Declarations could define entities that grow without bounds; S3 sends none. */
+static void on_doctype(void *context, const XML_Char *name, const XML_Char *system_id,
+                       const XML_Char *public_id, int has_subset)
+{
+    (void)name;
+    (void)system_id;
+    (void)public_id;
+    (void)has_subset;
+    xml_fail(context, "it declares a document type");
+}
+
+/* NULL when all was read, else what is wrong. */
+static const char *xml_parse(struct xml *xml, const void *bytes, size_t len)
+{
+    xml->parser = XML_ParserCreate(NULL);
+    if (xml->parser == NULL)
+        return "memory is short";
+    XML_SetUserData(xml->parser, xml);
+    XML_SetElementHandler(xml->parser, on_start, on_end);
+    XML_SetCharacterDataHandler(xml->parser, on_characters);
+    XML_SetStartDoctypeDeclHandler(xml->parser, on_doctype);
+    bool whole = len > 0 && len < INT32_MAX &&
+                 XML_Parse(xml->parser, bytes, (int)len, XML_TRUE) == XML_STATUS_OK;
+    if (!whole && xml->failure == NULL)
+        xml->failure = XML_ErrorString(XML_GetErrorCode(xml->parser));
+    if (!whole && xml->failure == NULL)
+        xml->failure = "it is empty";
+    XML_ParserFree(xml->parser);
+    return whole ? NULL : xml->failure;
+}
+
+static bool is_at(const struct xml *xml, int depth, const char *name)
+{
+    return xml->depth == depth && strcmp(xml->name[depth - 1], name) == 0;
+}
+
+static bool take_problem_text(void *context, const struct xml *xml)
+{
+    struct s3_problem *problem = context;
+    const struct {
+        const char *name;
+        char *to;
+        size_t size;
+    } fields[] = {
+        {"Code", problem->code, sizeof problem->code},
+        {"Message", problem->message, sizeof problem->message},
+        {"Region", problem->region, sizeof problem->region},
+        {"Endpoint", problem->endpoint, sizeof problem->endpoint},
+        {"RequestId", problem->request_id, sizeof problem->request_id},
+    };
+    if (strcmp(xml->name[0], "Error") != 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (is_at(xml, 2, fields[i].name) && fields[i].to[0] == '\0')
+            (void)snprintf(fields[i].to, fields[i].size, "%s", xml->text);
+    return true;
+}
+
+void s3_problem_parse(struct s3_problem *problem, const void *body, size_t len)
+{
+    struct xml xml = {.on_text = take_problem_text, .context = problem};
+    (void)xml_parse(&xml, body, len);
+}
+
+struct meaning {
+    const char *code;
+    int status; /* used when the store names no code that is in the table */
+    enum error_kind kind;
+    bool retryable;
+    const char *hint; /* NULL: there is nothing to advise */
+};
+
+static const struct meaning meanings[] = {
+    {"NoSuchKey", 0, ERROR_NOT_FOUND, false, NULL},
+    {"NoSuchBucket", 0, ERROR_NOT_FOUND, false,
+     "Create the bucket first, or correct its name or the endpoint in the store's URL."},
+    {"NoSuchUpload", 0, ERROR_NOT_FOUND, false, NULL},
+    {"PreconditionFailed", 412, ERROR_EXISTS, false, NULL},
+    {"ConditionalRequestConflict", 409, ERROR_UNAVAILABLE, true, NULL},
+    {"OperationAborted", 0, ERROR_UNAVAILABLE, true, NULL},
+    {"AccessDenied", 403, ERROR_DENIED, false,
+     "Give this key the rights s3:ListBucket on the bucket and s3:GetObject, s3:PutObject and "
+     "s3:DeleteObject on its objects."},
+    {"AllAccessDisabled", 0, ERROR_DENIED, false, "Ask the store's provider about the account."},
+    {"AccountProblem", 0, ERROR_DENIED, false, "Ask the store's provider about the account."},
+    {"UserSuspended", 0, ERROR_DENIED, false, "Ask the store's provider to enable the user again."},
+    {"InvalidAccessKeyId", 401, ERROR_DENIED, false,
+     "The store does not know this access key: check the key and the endpoint."},
+    {"SignatureDoesNotMatch", 0, ERROR_DENIED, false,
+     "Check the secret key; if it is right, check the region and that no proxy changes requests."},
+    {"ExpiredToken", 0, ERROR_DENIED, false, "Renew the session token."},
+    {"TokenRefreshRequired", 0, ERROR_DENIED, false, "Renew the session token."},
+    {"InvalidToken", 0, ERROR_DENIED, false,
+     "Check the session token, or remove it for long-lived keys."},
+    {"InvalidSecurity", 0, ERROR_DENIED, false, "Check the keys."},
+    {"CredentialsNotSupported", 0, ERROR_DENIED, false, "Check the keys."},
+    {"RequestTimeTooSkewed", 0, ERROR_DENIED, false,
+     "Set this machine's clock (NTP): the store refuses requests signed with a wrong time."},
+    {"RequestExpired", 0, ERROR_DENIED, false, "Set this machine's clock (NTP)."},
+    {"AuthorizationHeaderMalformed", 0, ERROR_USAGE, false,
+     "Set region= in the store's URL to the region of the bucket."},
+    {"PermanentRedirect", 301, ERROR_USAGE, false,
+     "Set endpoint= and region= in the store's URL to where the bucket is."},
+    {"TemporaryRedirect", 307, ERROR_USAGE, false,
+     "Set endpoint= and region= in the store's URL to where the bucket is."},
+    {"Redirect", 302, ERROR_USAGE, false,
+     "Set endpoint= and region= in the store's URL to where the bucket is."},
+    {"IllegalLocationConstraintException", 0, ERROR_USAGE, false,
+     "Set region= in the store's URL to the region of the bucket."},
+    {"InvalidBucketName", 0, ERROR_USAGE, false, "Correct the bucket in the store's URL."},
+    {"MethodNotAllowed", 405, ERROR_USAGE, false,
+     "Check the endpoint and style= in the store's URL: this does not look like a bucket."},
+    {"InvalidObjectState", 0, ERROR_REFUSED, false,
+     "The object is in an archive: restore it to a readable storage class first."},
+    {"QuotaExceeded", 0, ERROR_NO_SPACE, false,
+     "Raise the quota, or expire snapshots that are no longer needed."},
+    {"TooManyBuckets", 0, ERROR_NO_SPACE, false, NULL},
+    {"EntityTooLarge", 413, ERROR_NO_SPACE, false,
+     "The store takes no objects of this size: choose a smaller pack size."},
+    {"InsufficientStorage", 507, ERROR_NO_SPACE, false, "Add space to the store."},
+    {"StorageFull", 0, ERROR_NO_SPACE, false, "Add space to the store."},
+    {"XMinioStorageFull", 0, ERROR_NO_SPACE, false, "Add space to the store."},
+    {"BadDigest", 0, ERROR_UNAVAILABLE, true, "The bytes were damaged on their way."},
+    {"XAmzContentSHA256Mismatch", 0, ERROR_UNAVAILABLE, true,
+     "The bytes were damaged on their way."},
+    {"IncompleteBody", 0, ERROR_UNAVAILABLE, true, NULL},
+    {"RequestTimeout", 408, ERROR_UNAVAILABLE, true, NULL},
+    {"SlowDown", 429, ERROR_UNAVAILABLE, true, NULL},
+    {"TooManyRequests", 0, ERROR_UNAVAILABLE, true, NULL},
+    {"Throttling", 0, ERROR_UNAVAILABLE, true, NULL},
+    {"ServiceUnavailable", 503, ERROR_UNAVAILABLE, true, NULL},
+    {"InternalError", 500, ERROR_UNAVAILABLE, true, NULL},
+    {"BadGateway", 502, ERROR_UNAVAILABLE, true, NULL},
+    {"GatewayTimeout", 504, ERROR_UNAVAILABLE, true, NULL},
+    {"NotImplemented", 501, ERROR_UNSUPPORTED, false,
+     "The store does not know this kind of request."},
+    {"InvalidRequest", 0, ERROR_INVALID, false,
+     "The store may want another signature: try signature=v4 or signature=v2 in its URL."},
+    {"InvalidRange", 416, ERROR_INVALID, false, NULL},
+    {"KeyTooLongError", 0, ERROR_INVALID, false, "Choose a shorter prefix in the store's URL."},
+    {"NotFound", 404, ERROR_NOT_FOUND, false, NULL},
+    {"BadRequest", 400, ERROR_INVALID, false,
+     "Check the endpoint, region= and style= in the store's URL, and the keys."},
+};
+
+static struct meaning meaning_of(const struct s3_problem *problem)
+{
+    for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
+        if (strcmp(meanings[i].code, problem->code) == 0)
+            return meanings[i];
+    for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
+        if (meanings[i].status != 0 && meanings[i].status == problem->status)
+            return meanings[i];
+    if (problem->status >= 500)
+        return (struct meaning){.kind = ERROR_UNAVAILABLE, .retryable = true};
+    return (struct meaning){.kind = ERROR_INVALID};
+}
+
+/* Where the bucket really is, and how far the clocks are apart: facts that beat general advice. */
+static void add_facts(const struct s3_problem *problem, struct error *err)
+{
+    if (problem->region[0] != '\0' && err->kind == ERROR_USAGE)
+        (void)error_hint(err, "Set region=%s in the store's URL%s%s.", problem->region,
+                         problem->endpoint[0] != '\0' ? " and endpoint=" : "", problem->endpoint);
+    if (problem->endpoint[0] != '\0' && err->kind == ERROR_USAGE)
+        (void)error_hint(err, "Set endpoint=%s in the store's URL.", problem->endpoint);
+    if (strcmp(problem->code, "RequestTimeTooSkewed") == 0 && problem->has_skew)
+        (void)error_hint(err,
+                         "Set this machine's clock (NTP): the clock of this machine differs from "
+                         "the store's by %" PRId64 " s.",
+                         problem->skew_s < 0 ? -problem->skew_s : problem->skew_s);
+}
+
+bool s3_problem_report(const struct s3_problem *problem, const char *what, struct error *err)
+{
+    struct meaning meaning = meaning_of(problem);
+    char details[S3_ID_MAX + S3_CODE_MAX + 64];
+    char message[S3_MESSAGE_MAX + 8];
+    int used = problem->status == 0
+                   ? 0
+                   : snprintf(details, sizeof details, "HTTP %d ", problem->status);
+    used += snprintf(details + used, sizeof details - (size_t)used, "%s",
+                     problem->code[0] != '\0' ? problem->code
+                     : meaning.code == NULL   ? "error"
+                                              : meaning.code);
+    if (problem->request_id[0] != '\0')
+        (void)snprintf(details + used, sizeof details - (size_t)used, ", request %s",
+                       problem->request_id);
+    (void)snprintf(message, sizeof message, "%s%s", problem->message[0] != '\0' ? ": " : "",
+                   problem->message);
+    (void)error_set(err, meaning.kind, "could not %s%s (%s)", what, message, details);
+    err->retryable = meaning.retryable;
+    err->retry_after_ms = meaning.retryable ? problem->retry_after_ms : 0;
+    add_facts(problem, err);
+    if (meaning.hint != NULL)
+        (void)error_hint(err, "%s", meaning.hint);
+    return false;
+}
+
+bool s3_problem_is_about_keys(const struct s3_problem *problem)
+{
+    static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId",
+                                        "SignatureDoesNotMatch", "InvalidToken",
+                                        "TokenRefreshRequired"};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (strcmp(problem->code, codes[i]) == 0)
+            return true;
+    /* HEAD has no body to carry a code. */
+    return problem->code[0] == '\0' && (problem->status == 403 || problem->status == 401);
+}
+
+static struct store_object *new_object(struct s3_page *page)
+{
+    if (page->count == PAGE_OBJECTS_MAX)
+        return NULL;
+    if (page->count == page->capacity) {
+        size_t capacity = page->capacity == 0 ? 1024 : page->capacity * 2;
+        struct store_object *objects = reallocarray(page->objects, capacity, sizeof *objects);
+        if (objects == NULL)
+            return NULL;
+        page->objects = objects;
+        page->capacity = capacity;
+    }
+    page->objects[page->count] = (struct store_object){0};
+    return &page->objects[page->count++];
+}
+
+static bool take_object_text(struct s3_page *page, const struct xml *xml)
+{
+    /* The order of a Contents' children is not promised: each one opens the object. */
+    struct store_object *object = page->count == 0 ? NULL : &page->objects[page->count - 1];
+    if (object == NULL)
+        return true;
+    if (is_at(xml, 3, "Key")) {
+        free((void *)(uintptr_t)object->key);
+        object->key = strdup(xml->text);
+        return object->key != NULL;
+    }
+    if (is_at(xml, 3, "Size"))
+        (void)!text_to_u64(xml->text, &object->size_bytes);
+    if (is_at(xml, 3, "LastModified"))
+        (void)!text_to_time_us(xml->text, &object->modified_us);
+    return true;
+}
+
+static bool take_page_text(void *context, const struct xml *xml)
+{
+    struct s3_page *page = context;
+    if (strcmp(xml->name[0], "ListBucketResult") != 0)
+        return true;
+    if (xml->depth == 3 && strcmp(xml->name[1], "Contents") == 0)
+        return take_object_text(page, xml);
+    /* The end of one object is where room for the next is made. */
+    if (is_at(xml, 2, "Contents"))
+        return new_object(page) != NULL;
+    if (is_at(xml, 2, "IsTruncated"))
+        page->truncated = strcmp(xml->text, "true") == 0;
+    if (is_at(xml, 2, "NextContinuationToken")) {
+        free(page->continuation);
+        page->continuation = strdup(xml->text);
+        return page->continuation != NULL;
+    }
+    return true;
+}
+
+bool s3_page_parse(struct s3_page *page, const void *body, size_t len, struct error *err)
+{
+    struct xml xml = {.on_text = take_page_text, .context = page};
+    *page = (struct s3_page){0};
+    const char *failure = new_object(page) == NULL ? "memory is short" : xml_parse(&xml, body, len);
+    if (failure == NULL && strcmp(xml.name[0], "ListBucketResult") != 0)
+        failure = "it is no ListBucketResult";
+    if (failure == NULL && page->truncated && page->continuation == NULL)
+        failure = "it is cut off without a continuation token";
+    for (size_t i = 0; i + 1 < page->count && failure == NULL; i++)
+        if (page->objects[i].key == NULL)
+            failure = "an object has no key";
+    if (failure != NULL) {
+        s3_page_release(page);
+        return error_set(err, ERROR_INVALID, "cannot read the store's listing: %s", failure);
+    }
+    free((void *)(uintptr_t)page->objects[page->count - 1].key);
+    page->count--; /* the room that stayed empty */
+    return true;
+}
+
+void s3_page_release(struct s3_page *page)
+{
+    for (size_t i = 0; i < page->count; i++)
+        free((void *)(uintptr_t)page->objects[i].key);
+    free(page->objects);
+    free(page->continuation);
+    *page = (struct s3_page){0};
+}

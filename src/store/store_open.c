@@ -1,0 +1,72 @@
+#include "store/store_open.h"
+
+#include "base/text.h"
+#include "store/s3_credentials.h"
+#include "store/s3_location.h"
+#include "store/store_local.h"
+#include "store/store_memory.h"
+#include "store/store_retry.h"
+#include "store/store_s3.h"
+#include "store/store_s3v2.h"
+#include "store/store_trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool open_s3(const struct store_options *options, struct store **out, struct error *err)
+{
+    struct s3_location location;
+    struct s3_credentials *credentials;
+    const struct s3_credentials_options from = {.access_key_file = options->access_key_file,
+                                                .secret_key_file = options->secret_key_file,
+                                                .session_token_file = options->session_token_file,
+                                                .credentials_file = options->credentials_file,
+                                                .profile = options->profile,
+                                                .getenv = options->getenv};
+    const struct clock *clock = options->clock != NULL ? options->clock : &clock_system;
+    if (!s3_location_parse(&location, options->url, err))
+        return false;
+    if (!s3_credentials_open(&from, &credentials, err)) {
+        s3_location_release(&location);
+        return false;
+    }
+    if (location.signature_v2) {
+        const struct store_s3v2_options v2 = {.connect_timeout_us = options->connect_timeout_us,
+                                              .stall_timeout_us = options->stall_timeout_us};
+        return store_s3v2_open(&v2, &location, credentials, out, err);
+    }
+    const struct store_s3_options v4 = {.ca_file = options->ca_file,
+                                        .connect_timeout_us = options->connect_timeout_us,
+                                        .stall_timeout_us = options->stall_timeout_us,
+                                        .clock = clock};
+    return store_s3_open(&v4, &location, credentials, out, err);
+}
+
+static bool open_driver(const struct store_options *options, struct store **out, struct error *err)
+{
+    const char *url = options->url;
+    if (strcmp(url, "memory:") == 0)
+        return store_memory_open(out, err);
+    if (text_starts_with(url, "s3://"))
+        return open_s3(options, out, err);
+    if (text_starts_with(url, "file:///"))
+        return store_local_open(url + strlen("file://"), out, err);
+    if (url[0] == '/')
+        return store_local_open(url, out, err);
+    (void)error_set(err, ERROR_USAGE, "cannot use \"%.200s\" as the URL of a store", url);
+    return error_hint(err, "Use an absolute path, file:///path, or "
+                           "s3://bucket/prefix?endpoint=HOST&region=REGION.");
+}
+
+bool store_open(const struct store_options *options, struct store **out, struct error *err)
+{
+    struct store *store;
+    const struct store_retry_options retry = {
+        .total_us = options->retry_total_us, .clock = options->clock, .random = options->random};
+    if (!open_driver(options, &store, err))
+        return false;
+    /* Within the retries, so that every attempt has its line. */
+    if (options->trace && !store_trace_open(store, options->clock, &store, err))
+        return false;
+    return store_retry_open(store, &retry, out, err);
+}

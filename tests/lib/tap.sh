@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Test Anything Protocol for shell tests. cluster.sh sources it; tests without a server do so
+# themselves, and end with done_testing.
+
+test_count=0
+test_failed=0
+
+note() { printf '# %s\n' "$@"; }
+# Text of several lines becomes comments, line by line.
+diag() {
+    local text
+    for text in "$@"; do
+        echo "# ${text//$'\n'/$'\n'# }" >&2
+    done
+}
+
+tap_result() { # STATUS DESCRIPTION
+    test_count=$((test_count + 1))
+    if [[ $1 -eq 0 ]]; then
+        echo "ok $test_count - $2"
+        return
+    fi
+    test_failed=$((test_failed + 1))
+    echo "not ok $test_count - $2"
+}
+
+# ok DESCRIPTION COMMAND...: passes when the command does; shows its output when it does not.
+ok() {
+    local description=$1 output status=0
+    shift
+    output=$("$@" 2>&1) || status=$?
+    tap_result "$status" "$description"
+    [[ $status -eq 0 ]] || diag "exit code $status of: $*" "$(head -n 40 <<<"$output")"
+}
+
+# fails DESCRIPTION STATUS PATTERN COMMAND...: exit status ("1|4") and message must both be right.
+fails() {
+    local description=$1 expected=$2 pattern=$3 output status=0
+    shift 3
+    output=$("$@" 2>&1) || status=$?
+    if [[ $status =~ ^($expected)$ ]] && grep -Eq -- "$pattern" <<<"$output"; then
+        tap_result 0 "$description"
+        return
+    fi
+    tap_result 1 "$description"
+    diag "exit code $status, expected $expected, of: $*" "expected text: $pattern" \
+        "$(head -n 40 <<<"$output")"
+}
+
+# is GOT EXPECTED DESCRIPTION
+is() {
+    local status=0
+    [[ $1 == "$2" ]] || status=1
+    tap_result "$status" "$3"
+    [[ $status -eq 0 ]] || diag "     got: $1" "expected: $2"
+}
+
+# like TEXT PATTERN DESCRIPTION: an extended regular expression
+like() {
+    local status=0
+    [[ $1 =~ $2 ]] || status=1
+    tap_result "$status" "$3"
+    [[ $status -eq 0 ]] || diag "    text: $1" " pattern: $2"
+}
+
+skip() { # COUNT REASON
+    local i
+    for ((i = 0; i < $1; i++)); do
+        test_count=$((test_count + 1))
+        echo "ok $test_count # SKIP $2"
+    done
+}
+
+skip_all() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+
+plan() { echo "1..$1"; }
+
+done_testing() {
+    plan "$test_count"
+    [[ $test_failed -eq 0 ]] || exit 1
+}
