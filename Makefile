@@ -8,7 +8,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
        -Wvla -Wwrite-strings -Wundef -Wcast-qual -Wno-missing-field-initializers
 OPT ?= -O2 -D_FORTIFY_SOURCE=2
 HARDEN ?= -fstack-protector-strong -fPIE
-CPPFLAGS += -iquote include -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+CPPFLAGS += -iquote include -iquote . -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 CFLAGS += -std=gnu17 -g $(OPT) $(HARDEN) $(WARN) $(WERROR) -pthread
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)

@@ -101,6 +101,8 @@ enum { OPTION_ALLOWED_SIZE = 160 };
 
 /* What may be written: "1 to 64", "zstd, zlib or none", "true or false". */
 const char *option_allowed(enum option_id id, char out[OPTION_ALLOWED_SIZE]);
+/* Any text or path will do, so that there is nothing to say about what is allowed. */
+bool option_is_free(enum option_id id);
 /* False when text is not of the option's type or out of its range. */
 bool option_accepts(enum option_id id, const char *text);
 

@@ -9,7 +9,6 @@
 #ifndef STORE_STORE_S3V2_H
 #define STORE_STORE_S3V2_H
 
-#include "base/clock.h"
 #include "store/s3_credentials.h"
 #include "store/s3_location.h"
 #include "store/store.h"
@@ -17,7 +16,6 @@
 struct store_s3v2_options {
     int64_t connect_timeout_us;
     int64_t stall_timeout_us;
-    const struct clock *clock; /* copied */
 };
 
 /* Takes the location and the credentials, also when it fails. Gives *out. */

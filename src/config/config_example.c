@@ -34,8 +34,11 @@ static void put_option(enum option_id id, struct buf *out)
     const char *value = row->standard[0] == '\0' ? row->example : row->standard;
     const char *standard = row->standard[0] == '\0' ? row->unset : row->standard;
     put_comment(row->help, out);
-    (void)snprintf(line, sizeof line, "Allowed: %s. Default: %s.", option_allowed(id, allowed),
-                   standard);
+    (void)option_allowed(id, allowed);
+    if (option_is_free(id))
+        (void)snprintf(line, sizeof line, "Default: %s.", standard);
+    else
+        (void)snprintf(line, sizeof line, "Allowed: %s. Default: %s.", allowed, standard);
     put_comment(line, out);
     buf_printf(out, "  #%s: %s\n", key, value);
 }

@@ -231,6 +231,13 @@ const struct option_row *option_row(enum option_id id)
     return &table[id];
 }
 
+bool option_is_free(enum option_id id)
+{
+    enum option_type type = table[id].type;
+    return (type == OPTION_TEXT && table[id].max == 0) || type == OPTION_PATH ||
+           type == OPTION_SECRET_FILE;
+}
+
 bool option_by_name(const char *name, enum option_id *out)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -301,13 +308,30 @@ const char *option_placeholder(enum option_id id, char out[OPTION_NAME_SIZE])
     return out;
 }
 
+struct scale {
+    const char *unit;
+    int64_t factor;
+};
+
+/* In the largest unit without a rest, as it may be written: "16MiB", "10min". */
 static const char *amount(enum option_type type, int64_t value, char out[TEXT_SIZE])
 {
-    if (type == OPTION_BYTES)
-        return text_bytes((uint64_t)value, out);
-    if (type == OPTION_DURATION)
-        return text_duration_us(value, out);
-    (void)snprintf(out, TEXT_SIZE, "%" PRId64, value);
+    static const struct scale bytes[] = {
+        {"GiB", 1024 * (int64_t)MIB}, {"MiB", MIB}, {"KiB", 1024}, {"", 1}};
+    static const struct scale times[] = {{"d", 24 * 60 * (int64_t)MINUTE_US},
+                                         {"h", 60 * (int64_t)MINUTE_US},
+                                         {"min", MINUTE_US},
+                                         {"s", SECOND_US},
+                                         {"ms", 1000},
+                                         {"us", 1}};
+    const struct scale *scale = type == OPTION_BYTES ? bytes : times;
+    if (type == OPTION_INT) {
+        (void)snprintf(out, TEXT_SIZE, "%" PRId64, value);
+        return out;
+    }
+    while (value % scale->factor != 0)
+        scale++;
+    (void)snprintf(out, TEXT_SIZE, "%" PRId64 "%s", value / scale->factor, scale->unit);
     return out;
 }
 

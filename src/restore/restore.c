@@ -29,9 +29,7 @@ void restore_job_release(struct restore_job *job)
     close_fd(&job->root_fd);
 }
 
-/* With page checksums on, what was restored must be what the server sent, to the last bit; without
- * them, hint bits of pages that were reused may differ, and the CRC says nothing. */
-static bool check_checksums(const struct restore_job *job, struct error *err)
+bool restore_check_checksums(const struct restore_job *job, struct error *err)
 {
     if (!job->manifest.info.data_checksums)
         return true;
@@ -55,7 +53,8 @@ static void set_phase(const struct restore_options *options, const char *phase)
         atomic_store(&options->progress->phase, phase);
 }
 
-static void fill_result(struct restore_job *job, int64_t started_us, struct restore_result *out)
+void restore_fill_result(struct restore_job *job, int64_t started_us,
+                         struct restore_result *out)
 {
     *out = (struct restore_result){
         .files = job->manifest.info.file_count,
@@ -83,13 +82,13 @@ bool restore_run(const struct repository *repository, const struct restore_optio
         atomic_store(&options->progress->bytes_total, job.manifest.info.data_bytes);
     set_phase(options, "restoring");
     if (!restore_create_tree(&job, err) || !restore_write_pages(&job, err) ||
-        !check_checksums(&job, err))
+        !restore_check_checksums(&job, err))
         return error_wrap(err, "could not restore snapshot %s", job.manifest.info.id);
     set_phase(options, "syncing");
     if (!restore_finish_tree(&job, err))
         return error_wrap(err, "could not finish the restore of snapshot %s",
                           job.manifest.info.id);
-    fill_result(&job, started_us, out);
+    restore_fill_result(&job, started_us, out);
     return true;
 }
 

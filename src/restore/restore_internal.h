@@ -50,6 +50,9 @@ struct restore_job {
     uint64_t files_removed;
 };
 
+/* Reads the manifest of the snapshot that the options name. */
+MUST_CHECK bool restore_load(struct restore_job *job, struct error *err);
+
 /* restore_plan.c: loads the manifest, resolves tablespaces, looks at the target; refuses before a
  * byte is written. */
 MUST_CHECK bool restore_plan(struct restore_job *job, struct error *err);
@@ -67,13 +70,19 @@ MUST_CHECK bool restore_write_pages(struct restore_job *job, struct error *err);
 
 /* backup_manifest.c: the file that pg_verifybackup reads, from the checksums of what was written. */
 MUST_CHECK bool restore_write_backup_manifest(struct restore_job *job, struct error *err);
-/* Calls emit with pieces of it. map_override: content of tablespace_map, NULL for the snapshot's. */
+/* Calls emit with pieces of it. */
 typedef bool (*emit_fn)(void *context, const void *bytes, size_t len, struct error *err);
 MUST_CHECK bool backup_manifest_print(const struct restore_job *job, emit_fn emit, void *context,
                                       struct error *err);
 
 /* The content of tablespace_map for the places of this job; buf_init'ed by the caller. */
 void restore_print_tablespace_map(const struct restore_job *job, struct buf *out);
+
+/* ERROR_CORRUPT names a file whose content is not what the server had. With page checksums on it must
+ * be, to the last bit; without them, hint bits of pages that were reused may differ. */
+MUST_CHECK bool restore_check_checksums(const struct restore_job *job, struct error *err);
+/* Moves the snapshot's info out of the job. */
+void restore_fill_result(struct restore_job *job, int64_t started_us, struct restore_result *out);
 
 int restore_threads(const struct restore_options *options);
 

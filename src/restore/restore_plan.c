@@ -19,7 +19,7 @@
 
 enum { PG_VERSION_MAX = 64, CONTROL_MAX = 8192, PIDFILE_MAX = 8192 };
 
-static bool load_manifest(struct restore_job *job, struct error *err)
+bool restore_load(struct restore_job *job, struct error *err)
 {
     struct catalog catalog;
     const struct catalog_entry *entry;
@@ -313,7 +313,7 @@ static bool check_space(const struct restore_job *job, struct error *err)
 
 bool restore_plan(struct restore_job *job, struct error *err)
 {
-    if (!load_manifest(job, err) || !plan_places(job, err) || !plan_directory(job, err))
+    if (!restore_load(job, err) || !plan_places(job, err) || !plan_directory(job, err))
         return false;
     for (size_t i = 0; i < job->place_count; i++)
         if (!check_place(job, &job->places[i], err))

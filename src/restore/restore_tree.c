@@ -327,6 +327,9 @@ bool restore_finish_tree(struct restore_job *job, struct error *err)
     if (!restore_write_backup_manifest(job, err) || (sync && !sync_everything(job, err)) ||
         (sync && !sync_path(job, BACKUP_MANIFEST_FILE, err)))
         return false;
+    for (size_t i = 0; sync && i < job->place_count; i++)
+        if (!dir_sync(job->places[i].target, err))
+            return false;
     /* Everything else is durable: from this rename on PostgreSQL can start here. */
     if (renameat(job->root_fd, CONTROL_FILE_UNFINISHED, job->root_fd, CONTROL_FILE) != 0)
         return path_error(job, "rename to", CONTROL_FILE, err);

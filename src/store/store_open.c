@@ -32,8 +32,7 @@ static bool open_s3(const struct store_options *options, struct store **out, str
     }
     if (location.signature_v2) {
         const struct store_s3v2_options v2 = {.connect_timeout_us = options->connect_timeout_us,
-                                              .stall_timeout_us = options->stall_timeout_us,
-                                              .clock = clock};
+                                              .stall_timeout_us = options->stall_timeout_us};
         return store_s3v2_open(&v2, &location, credentials, out, err);
     }
     const struct store_s3_options v4 = {.ca_file = options->ca_file,

@@ -41,15 +41,38 @@ static bool exists_already(const struct store_s3 *s3, const char *key, struct er
                      s3->client.location.prefix, key, s3->client.location.bucket);
 }
 
+/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object, and
+ * why access is denied. A busy store (5xx, 429) is not asked again. Returns false. */
+static bool explain(struct store_s3 *s3, const struct s3_call *head_call,
+                    const struct http_response *head, struct error *err)
+{
+    char byte;
+    struct s3_call call = {.verb = head_call->verb,
+                           .method = "GET",
+                           .key = head_call->key,
+                           .headers = {{"Range", "bytes=0-0"}},
+                           .into = &byte,
+                           .into_size = 1};
+    if (head->status >= 500 || head->status == 429)
+        return s3_client_refused(&s3->client, head_call, head, err);
+    CLEANUP(release_response) struct http_response response;
+    http_response_init(&response, ERROR_BODY_MAX_BYTES);
+    if (!s3_client_call(&s3->client, &call, &response, err))
+        return false;
+    /* Two answers to one question differ when somebody else was at work in between. */
+    bool same = response.status == head->status || response.status >= 500;
+    return s3_client_refused(&s3->client, &call, same ? &response : head, err);
+}
+
 static bool look(struct store_s3 *s3, const char *key, bool *out_exists, struct error *err)
 {
     CLEANUP(release_response) struct http_response response;
     http_response_init(&response, ERROR_BODY_MAX_BYTES);
-    struct s3_call call = {.verb = "look for object", .method = "HEAD", .key = key};
+    struct s3_call call = {.verb = "put object", .method = "HEAD", .key = key};
     if (!s3_client_call(&s3->client, &call, &response, err))
         return false;
     if (response.status != 200 && response.status != 404)
-        return s3_client_refused(&s3->client, &call, &response, err);
+        return explain(s3, &call, &response, err);
     *out_exists = response.status == 200;
     return true;
 }
@@ -182,25 +205,6 @@ static bool s3_get(struct store *store, const char *key, uint64_t offset, size_t
     return true;
 }
 
-/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object.
- */
-static bool explain(struct store_s3 *s3, const char *key, const struct http_response *head,
-                    struct error *err)
-{
-    char byte;
-    struct s3_call call = {.verb = "inspect object",
-                           .method = "GET",
-                           .key = key,
-                           .headers = {{"Range", "bytes=0-0"}},
-                           .into = &byte,
-                           .into_size = 1};
-    CLEANUP(release_response) struct http_response response;
-    http_response_init(&response, ERROR_BODY_MAX_BYTES);
-    if (!s3_client_call(&s3->client, &call, &response, err))
-        return false;
-    return s3_client_refused(&s3->client, &call, response.status >= 300 ? &response : head, err);
-}
-
 static bool s3_stat(struct store *store, const char *key, struct store_object *out,
                     struct error *err)
 {
@@ -213,7 +217,7 @@ static bool s3_stat(struct store *store, const char *key, struct store_object *o
     if (!s3_client_call(&s3->client, &call, &response, err))
         return false;
     if (response.status != 200)
-        return explain(s3, key, &response, err);
+        return explain(s3, &call, &response, err);
     const char *length = http_response_header(&response, "Content-Length");
     const char *modified = http_response_header(&response, "Last-Modified");
     struct store_object object = {.key = key};

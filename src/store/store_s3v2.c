@@ -19,7 +19,6 @@ struct store_s3v2 {
     struct s3_location location;
     struct s3_credentials *credentials;
     struct http_client *http; /* only for the time, which libs3 does not tell */
-    struct clock clock;
 };
 
 /* One libs3 request: what goes in, what its callbacks bring. */
@@ -286,6 +285,22 @@ static bool is_missing(const struct job *job)
     return job->status == S3StatusErrorNoSuchKey || job->status == S3StatusHttpErrorNotFound;
 }
 
+/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object,
+ * and why access is denied. Returns false. */
+static bool explain(struct job *job, struct error *err)
+{
+    char byte;
+    S3Status head = job->status;
+    job->into = &byte;
+    job->into_size = 1;
+    if (head > S3StatusErrorUnknown && !job_run(job, run_get, err))
+        return false;
+    bool other = job->status == S3StatusOK || (is_missing(job) && head != S3StatusHttpErrorNotFound);
+    if (other) /* a busy store's 5xx has no name of its own without a body */
+        job->status = head == S3StatusHttpErrorUnknown ? S3StatusErrorInternalError : head;
+    return job_refused(job, err);
+}
+
 static bool v2_put(struct store *store, const char *key, const void *bytes, size_t len,
                    const uint8_t *sha256, struct error *err)
 {
@@ -299,7 +314,7 @@ static bool v2_put(struct store *store, const char *key, const void *bytes, size
                          "could not put object \"%s\" in bucket \"%s\": it exists already",
                          job.full_key, job.s3->location.bucket);
     if (!is_missing(&job))
-        return job_refused(&job, err);
+        return explain(&job, err);
     job.body = bytes;
     job.body_len = len;
     job.message[0] = '\0';
@@ -311,7 +326,6 @@ static bool v2_put(struct store *store, const char *key, const void *bytes, size
 static bool v2_stat(struct store *store, const char *key, struct store_object *out,
                     struct error *err)
 {
-    char byte;
     CLEANUP(job_release) struct job job = {0};
     if (!store_check_key(key, err) || !job_init(&job, store, "inspect object", key, err) ||
         !job_run(&job, run_head, err))
@@ -321,16 +335,7 @@ static bool v2_stat(struct store *store, const char *key, struct store_object *o
             .key = key, .size_bytes = job.content_length, .modified_us = job.modified_us};
         return true;
     }
-    /* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing
-     * object. */
-    S3Status head = job.status;
-    job.into = &byte;
-    job.into_size = 1;
-    if (head > S3StatusErrorUnknown && !job_run(&job, run_get, err))
-        return false;
-    if (job.status == S3StatusOK)
-        job.status = head;
-    return job_refused(&job, err);
+    return explain(&job, err);
 }
 
 /* libs3 says OK when a body ends too early. */
@@ -522,10 +527,8 @@ bool store_s3v2_open(const struct store_s3v2_options *options, struct s3_locatio
         s3_location_release(location);
         return error_no_memory(err, "an S3 store");
     }
-    *s3 = (struct store_s3v2){.store = {.ops = &v2_ops},
-                              .location = *location,
-                              .credentials = credentials,
-                              .clock = *options->clock};
+    *s3 = (struct store_s3v2){
+        .store = {.ops = &v2_ops}, .location = *location, .credentials = credentials};
     *location = (struct s3_location){0};
     if (!check_options(&s3->location, credentials, err) ||
         !http_client_new(&http, &s3->http, err)) {
