@@ -129,6 +129,7 @@ static bool prepare_file(struct restore_job *job, struct restore_file *file, str
         return error_set(err, ERROR_REFUSED, "cannot restore over \"%s/%s\": it is not a file",
                          job->options->to, file->path);
     uint64_t there = (uint64_t)info.st_size < size ? (uint64_t)info.st_size : size;
+    file->existing_bytes = there;
     file->existing_blocks = there / PAGE_BYTES;
     if ((uint64_t)info.st_size != size && ftruncate(fd, (off_t)size) != 0)
         return path_error(job, "set the size of", file->path, err);

@@ -15,10 +15,9 @@ reader() {
     /usr/bin/python3 -B "$here/../format/reader.py" "$@"
 }
 
-repository=$scene/repository
 scene_cluster main
 as_server mkdir "$scene/space"
-export MAINSTAY_POSTGRES_CONNECTION MAINSTAY_REPOSITORY_URL=$repository
+export MAINSTAY_POSTGRES_CONNECTION MAINSTAY_REPOSITORY_URL
 MAINSTAY_POSTGRES_CONNECTION=$(cluster_conninfo main)
 scene_psql main -c "CREATE TABLESPACE side LOCATION '$scene/space'" \
     -c "CREATE TABLE t AS SELECT g, md5(g::text) AS text FROM generate_series(1, 20000) AS g" \
@@ -36,7 +35,7 @@ same_files() {
 
 for codec in "${codecs[@]}"; do
     export MAINSTAY_REPOSITORY_URL=$scene/$codec
-    ok "$codec: a repository" mainstay repo init --codec "$codec"
+    ok "$codec: a repository" mainstay repo init --repository-codec "$codec"
     ok "$codec: full snapshot" mainstay snapshot create
     scene_psql main -c "UPDATE t SET text = '$codec' WHERE g % 40 = 0" \
         -c "UPDATE elsewhere SET text = '$codec' WHERE g % 40 = 0"
