@@ -56,6 +56,13 @@ static bool add_place(struct restore_job *job, const struct snapshot_tablespace 
         return error_set(err, ERROR_USAGE,
                          "cannot place tablespace %u in \"%s\": the path must be absolute",
                          tablespace->oid, target);
+    for (size_t i = 0; i <= job->place_count; i++) {
+        const char *other = i < job->place_count ? job->places[i].target : job->options->to;
+        if (other != NULL && strcmp(other, target) == 0)
+            return error_set(err, ERROR_USAGE,
+                             "cannot place tablespace %u in \"%s\": something else of this "
+                             "cluster goes to the same directory", tablespace->oid, target);
+    }
     job->places_moved |= strcmp(target, tablespace->path) != 0;
     job->places[job->place_count] = (struct restore_place){.tablespace_oid = tablespace->oid,
                                                            .target = strdup(target)};
@@ -121,7 +128,7 @@ static bool refuse_running(const struct restore_job *job, struct error *err)
 
 static bool refuse_other_cluster(const struct restore_job *job, struct error *err)
 {
-    char bytes[CONTROL_MAX + 1];
+    char bytes[CONTROL_MAX + 1] = {0};
     char version[PG_VERSION_MAX];
     bool has_control;
     bool has_marker;
