@@ -128,7 +128,7 @@ static bool get_lsn(const struct value *range, const char *key, uint64_t *out, s
 static bool take_wal_range(struct server_manifest *reader, const struct value *item,
                            struct error *err)
 {
-    struct snapshot_wal_range range;
+    struct snapshot_wal_range range = {0};
     return value_get_u32(item, "Timeline", &range.timeline, err) &&
            get_lsn(item, "Start-LSN", &range.start_lsn, err) &&
            get_lsn(item, "End-LSN", &range.end_lsn, err) &&
