@@ -22,7 +22,8 @@ struct restore_file {
     const struct manifest_entry *entry;
     const char *path;         /* below the data directory; the control file has its other name */
     _Atomic uint32_t crc32c;  /* of the pages so far: complete when all of them were written */
-    uint64_t existing_blocks; /* delta: whole blocks that are there already */
+    uint64_t existing_bytes;  /* delta: what is there already, up to the new size */
+    uint64_t existing_blocks; /* the whole blocks of that */
 };
 
 struct restore_place {

@@ -114,7 +114,9 @@ static bool write_zeros(struct restore_job *job, struct restore_file *file, uint
     uint64_t behind = file->entry->size_bytes - block * PAGE_BYTES - len;
     (void)atomic_fetch_xor(&file->crc32c, crc32c_combine(crc32c_zeros(len), 0, behind));
     progress_add(&job->bytes_kept, len);
-    if (block >= file->existing_blocks && file->existing_blocks == 0)
+    if (job->options->progress != NULL)
+        progress_add(&job->options->progress->bytes_done, len);
+    if (block * PAGE_BYTES >= file->existing_bytes)
         return true;
     CLEANUP(close_fd) int fd = -1;
     if (!restore_open(job, file->path, O_RDWR, &fd, err))

@@ -14,10 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Files alternate between the packs of several snapshots: a reader for each of the last few packs
+ * spares fetching their indexes and frames again and again. */
+enum { READERS = 6 };
+
 struct tar_job {
     struct restore_job *job;
     struct tarball_writer *tar;
-    struct page_reader *reader;
+    struct page_reader *readers[READERS];
+    uint32_t packs[READERS]; /* at hand in each */
+    uint64_t used[READERS];  /* when, in runs; 0 = never */
+    uint64_t runs;
     struct restore_file *file; /* being written */
     uint64_t bytes_left;       /* of it */
 };
@@ -42,18 +49,48 @@ static bool put_pages(void *context, uint32_t ordinal, uint32_t count, const uin
     return stop_check(err) && put_bytes(context, pages, (uint64_t)count * PAGE_BYTES, err);
 }
 
+static void tar_job_release(struct tar_job *tar)
+{
+    for (size_t i = 0; i < READERS; i++)
+        page_reader_free(tar->readers[i]);
+}
+
+/* The reader that has this pack at hand, else the one that was idle longest. */
+static bool choose_reader(struct tar_job *tar, uint32_t pack, struct page_reader **out,
+                          struct error *err)
+{
+    size_t chosen = 0;
+    for (size_t i = 0; i < READERS; i++) {
+        if (tar->used[i] != 0 && tar->packs[i] == pack) {
+            chosen = i;
+            break;
+        }
+        if (tar->used[i] < tar->used[chosen])
+            chosen = i;
+    }
+    if (tar->readers[chosen] == NULL &&
+        !page_reader_new(tar->job->repository, &tar->readers[chosen], err))
+        return false;
+    tar->packs[chosen] = pack;
+    tar->used[chosen] = ++tar->runs;
+    *out = tar->readers[chosen];
+    return true;
+}
+
 static bool put_run(struct tar_job *tar, const struct page_run *run, struct error *err)
 {
     static const uint8_t zeros[PAGE_BYTES];
     const struct pack_index *index;
+    struct page_reader *reader;
     for (uint32_t i = 0; !run->is_data && i < run->count; i++)
         if (!put_bytes(tar, zeros, PAGE_BYTES, err))
             return false;
     if (!run->is_data)
         return true;
     struct page_range range = {.ordinal = run->ordinal, .count = run->count};
-    return page_reader_select(tar->reader, &tar->job->manifest.packs[run->pack], &index, err) &&
-           page_reader_visit(tar->reader, &range, 1, put_pages, tar, err);
+    return choose_reader(tar, run->pack, &reader, err) &&
+           page_reader_select(reader, &tar->job->manifest.packs[run->pack], &index, err) &&
+           page_reader_visit(reader, &range, 1, put_pages, tar, err);
 }
 
 static bool put_content(struct tar_job *tar, const struct manifest_entry *entry,
@@ -150,7 +187,7 @@ bool restore_tar(const struct repository *repository, const struct restore_optio
     CLEANUP(restore_job_release)
     struct restore_job job = {
         .repository = repository, .options = options, .root_fd = -1, .fresh = true};
-    CLEANUP(page_reader_cleanup) struct page_reader *reader = NULL;
+    CLEANUP(tar_job_release) struct tar_job tar = {.job = &job};
     CLEANUP(tarball_writer_cleanup) struct tarball_writer *writer = NULL;
     int64_t started_us = clock_monotonic_us(&clock_system);
     if (!restore_load(&job, err) || !refuse_tablespaces(&job, err))
@@ -160,13 +197,15 @@ bool restore_tar(const struct repository *repository, const struct restore_optio
         return error_no_memory(err, "the list of files");
     if (options->progress != NULL)
         atomic_store(&options->progress->bytes_total, job.manifest.info.data_bytes);
-    if (!page_reader_new(repository, &reader, err) || !tarball_writer_open(fd, &writer, err))
+    if (!tarball_writer_open(fd, &writer, err))
         return false;
-    struct tar_job tar = {.job = &job, .tar = writer, .reader = reader};
+    tar.tar = writer;
     if (!put_entries(&tar, err) || !restore_check_checksums(&job, err) ||
         !put_backup_manifest(&tar, err) || !tarball_writer_finish(writer, err))
         return error_wrap(err, "could not write snapshot %s", job.manifest.info.id);
-    atomic_store(&job.bytes_fetched, page_reader_bytes(reader));
+    for (size_t i = 0; i < READERS; i++)
+        if (tar.readers[i] != NULL)
+            progress_add(&job.bytes_fetched, page_reader_bytes(tar.readers[i]));
     restore_fill_result(&job, started_us, out);
     return true;
 }

@@ -41,8 +41,8 @@ static bool exists_already(const struct store_s3 *s3, const char *key, struct er
                      s3->client.location.prefix, key, s3->client.location.bucket);
 }
 
-/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object.
- */
+/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object,
+ * and why access is denied. A busy store (5xx, 429) is not asked again. Returns false. */
 static bool explain(struct store_s3 *s3, const struct s3_call *head_call,
                     const struct http_response *head, struct error *err)
 {
@@ -53,11 +53,15 @@ static bool explain(struct store_s3 *s3, const struct s3_call *head_call,
                            .headers = {{"Range", "bytes=0-0"}},
                            .into = &byte,
                            .into_size = 1};
+    if (head->status >= 500 || head->status == 429)
+        return s3_client_refused(&s3->client, head_call, head, err);
     CLEANUP(release_response) struct http_response response;
     http_response_init(&response, ERROR_BODY_MAX_BYTES);
     if (!s3_client_call(&s3->client, &call, &response, err))
         return false;
-    return s3_client_refused(&s3->client, &call, response.status >= 300 ? &response : head, err);
+    /* Two answers to one question differ when somebody else was at work in between. */
+    bool same = response.status == head->status || response.status >= 500;
+    return s3_client_refused(&s3->client, &call, same ? &response : head, err);
 }
 
 static bool look(struct store_s3 *s3, const char *key, bool *out_exists, struct error *err)

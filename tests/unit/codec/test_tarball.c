@@ -319,6 +319,24 @@ static void test_a_full_disk_fails_the_writer(void **state)
                    tarball_writer_finish(writer, &err);
     assert_false(written);
     assert_int_equal(err.kind, ERROR_NO_SPACE);
+    assert_false(tarball_writer_finish(writer, &err));
+}
+
+static void test_an_abandoned_archive_gets_no_trailer(void **state)
+{
+    struct tarball_writer *writer = NULL;
+    struct tarball_entry file = {
+        .type = TARBALL_FILE, .path = "f", .mode = 0600, .size_bytes = 100000};
+    CLEANUP(close_fd) int fd = memfd_create("archive", MFD_CLOEXEC);
+    size_t entries = 0;
+    (void)state;
+    assert_true(tarball_writer_open(fd, &writer, &err));
+    assert_true(tarball_writer_entry(writer, &file, &err));
+    assert_true(tarball_writer_data(writer, archive, 50000, &err));
+    tarball_writer_close(writer);
+    ssize_t len = pread(fd, archive, sizeof archive, 0);
+    struct source source = {archive, (size_t)len, 4096, SIZE_MAX, 0, NULL};
+    assert_false(walk(&source, &entries));
 }
 
 int main(void)
@@ -334,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_damaged_header_is_refused, start),
         cmocka_unit_test_setup(test_what_is_written_can_be_read, start),
         cmocka_unit_test_setup(test_a_full_disk_fails_the_writer, start),
+        cmocka_unit_test_setup(test_an_abandoned_archive_gets_no_trailer, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
