@@ -142,8 +142,12 @@ static void test_the_example_is_valid(void **state)
     }
     CLEANUP(free_pointer) char *indented = strdup(buf_text(&text));
     buf_clear(&text);
-    for (char *line = strtok(indented, "\n"); line != NULL; line = strtok(NULL, "\n"))
-        buf_printf(&text, "%s\n", strncmp(line, "   ", 3) == 0 ? line + 1 : line);
+    for (char *line = indented; *line != '\0';) {
+        char *end = strchrnul(line, '\n');
+        const char *from = strncmp(line, "   ", 3) == 0 ? line + 1 : line;
+        buf_printf(&text, "%.*s\n", (int)(end - from), from);
+        line = *end == '\0' ? end : end + 1;
+    }
     CLEANUP(free_pointer) char *path = write_file(buf_text(&text));
     buf_release(&text);
     const struct config_sources sources = {.file = path, .getenv = no_environment};
