@@ -6,9 +6,9 @@
 #include "repository/snapshot_info.h"
 
 struct catalog_entry {
-    char *key;            /* "snapshots/20260301T120005Z-<id>.manifest" */
-    uint64_t size_bytes;  /* of the manifest */
-    bool readable;        /* false: info is empty and problem says why */
+    char *key;           /* "snapshots/20260301T120005Z-<id>.manifest" */
+    uint64_t size_bytes; /* of the manifest */
+    bool readable;       /* false: info is empty and problem says why */
     struct snapshot_info info;
     char problem[256];
 };

@@ -24,13 +24,13 @@ static bool add_key(void *context, const struct store_object *object, struct err
     struct catalog *catalog = context;
     if (!text_ends_with(object->key, ".manifest"))
         return true;
-    struct catalog_entry *entries =
-        realloc(catalog->entries, (catalog->count + 1) * sizeof *entries);
+    struct catalog_entry *entries = realloc(catalog->entries,
+                                            (catalog->count + 1) * sizeof *entries);
     if (entries == NULL)
         return error_no_memory(err, "the list of snapshots");
     catalog->entries = entries;
-    entries[catalog->count] =
-        (struct catalog_entry){.key = strdup(object->key), .size_bytes = object->size_bytes};
+    entries[catalog->count] = (struct catalog_entry){.key = strdup(object->key),
+                                                     .size_bytes = object->size_bytes};
     if (entries[catalog->count].key == NULL)
         return error_no_memory(err, "the list of snapshots");
     catalog->count++;
@@ -58,8 +58,8 @@ static bool load_entry(const struct repository *repository, struct catalog_entry
         return true;
     if (!is_about_the_object(err->kind))
         return false;
-    (void)snprintf(entry->problem, sizeof entry->problem, "%.*s",
-                   (int)sizeof entry->problem - 1, err->text);
+    (void)snprintf(entry->problem, sizeof entry->problem, "%.*s", (int)sizeof entry->problem - 1,
+                   err->text);
     return true;
 }
 

@@ -30,7 +30,9 @@ static bool path_error(const struct restore_job *job, const char *what, const ch
 bool restore_open(const struct restore_job *job, const char *path, int flags, int *out_fd,
                   struct error *err)
 {
-    int fd = openat(job->root_fd, path, flags | O_CLOEXEC, 0600);
+    /* A link at the path of a file could point anywhere: nothing is ever written through one. */
+    int follow = (flags & O_ACCMODE) == O_RDONLY ? 0 : O_NOFOLLOW;
+    int fd = openat(job->root_fd, path, flags | follow | O_CLOEXEC, 0600);
     if (fd < 0)
         return path_error(job, "open", path, err);
     *out_fd = fd;
@@ -43,6 +45,21 @@ static bool set_owner(const struct restore_job *job, const char *path, struct er
         fchownat(job->root_fd, path, job->uid, job->gid, AT_SYMLINK_NOFOLLOW) != 0)
         return path_error(job, "set the owner of", path, err);
     return true;
+}
+
+/* Somebody who may write to his own directory must not make root write to another one. */
+static bool refuse_foreign_link(const struct restore_job *job, const char *path, struct error *err)
+{
+    struct stat link;
+    struct stat target;
+    if (!job->change_owner || fstatat(job->root_fd, path, &link, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISLNK(link.st_mode))
+        return true;
+    if (fstatat(job->root_fd, path, &target, 0) == 0 && target.st_uid == job->uid)
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "cannot follow the link \"%s/%s\": it leads to another user's directory",
+                     job->options->to, path);
 }
 
 /* A symbolic link to a directory (pg_wal on another disk) stays. */
@@ -58,9 +75,13 @@ static bool create_directory(const struct restore_job *job, const char *path, ui
         return path_error(job, "create directory", path, err);
     if (fstatat(job->root_fd, path, &info, 0) != 0)
         return path_error(job, "inspect", path, err);
+    if (!refuse_foreign_link(job, path, err))
+        return false;
     if (!S_ISDIR(info.st_mode))
-        return error_set(err, ERROR_REFUSED, "cannot restore over \"%s/%s\": a directory of the "
-                                             "snapshot is a file there", job->options->to, path);
+        return error_set(err, ERROR_REFUSED,
+                         "cannot restore over \"%s/%s\": a directory of the "
+                         "snapshot is a file there",
+                         job->options->to, path);
     return true;
 }
 
@@ -84,12 +105,15 @@ static bool open_root(struct restore_job *job, struct error *err)
 static bool begin_change(const struct restore_job *job, struct error *err)
 {
     static const char *const stale[] = {CONTROL_FILE, "postmaster.pid", BACKUP_MANIFEST_FILE};
+    struct stat info;
     CLEANUP(close_fd) int fd = -1;
+    if (fstatat(job->root_fd, MARKER_FILE, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !S_ISREG(info.st_mode) && unlinkat(job->root_fd, MARKER_FILE, 0) != 0)
+        return path_error(job, "replace", MARKER_FILE, err);
     if (!restore_open(job, MARKER_FILE, O_CREAT | O_WRONLY | O_TRUNC, &fd, err))
         return false;
     const char *id = job->manifest.info.id;
-    if (!file_write_at(fd, MARKER_FILE, id, strlen(id), 0, err) ||
-        !file_sync(fd, MARKER_FILE, err))
+    if (!file_write_at(fd, MARKER_FILE, id, strlen(id), 0, err) || !file_sync(fd, MARKER_FILE, err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(stale); i++)
         if (unlinkat(job->root_fd, stale[i], 0) != 0 && errno != ENOENT)
@@ -129,6 +153,7 @@ static bool prepare_file(struct restore_job *job, struct restore_file *file, str
         return error_set(err, ERROR_REFUSED, "cannot restore over \"%s/%s\": it is not a file",
                          job->options->to, file->path);
     uint64_t there = (uint64_t)info.st_size < size ? (uint64_t)info.st_size : size;
+    file->existing_bytes = there;
     file->existing_blocks = there / PAGE_BYTES;
     if ((uint64_t)info.st_size != size && ftruncate(fd, (off_t)size) != 0)
         return path_error(job, "set the size of", file->path, err);
@@ -145,25 +170,66 @@ static void close_dir(DIR **dir)
 
 static bool remove_extra(struct restore_job *job, const char *relative, struct error *err);
 
-/* What the snapshot does not have goes away; what is ours to write stays. */
-static bool remove_if_extra(struct restore_job *job, const char *path, struct error *err)
+static const struct restore_place *find_place(const struct restore_job *job, const char *path)
 {
-    struct stat info;
     char link[64];
-    if (strcmp(path, MARKER_FILE) == 0 || strcmp(path, CONTROL_FILE_UNFINISHED) == 0)
-        return true;
     for (size_t i = 0; i < job->place_count; i++) {
         (void)snprintf(link, sizeof link, "pg_tblspc/%" PRIu32, job->places[i].tablespace_oid);
         if (strcmp(path, link) == 0)
-            return remove_extra(job, path, err);
+            return &job->places[i];
     }
+    return NULL;
+}
+
+/* False too when either is missing. */
+static bool leads_to(const struct restore_job *job, const char *path, const char *target)
+{
+    struct stat here;
+    struct stat there;
+    return fstatat(job->root_fd, path, &here, 0) == 0 && stat(target, &there) == 0 &&
+           here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+/* "pg_tblspc/16500/PG_14_202107181": another version's part of a shared tablespace directory. */
+static bool is_of_another_version(const char *path)
+{
+    const char *below = text_starts_with(path, "pg_tblspc/") ? strchr(path + 10, '/') : NULL;
+    return below != NULL && strchr(below + 1, '/') == NULL;
+}
+
+enum extra { EXTRA_KEEP, EXTRA_DESCEND, EXTRA_REMOVE };
+
+/* What the snapshot does not have, or has as something else, goes away; what is ours to write
+ * stays. info: of the path itself, links not followed. */
+static enum extra judge_extra(const struct restore_job *job, const char *path,
+                              const struct stat *info)
+{
+    struct stat target;
     const struct manifest_entry *entry = manifest_find(&job->manifest, path);
+    const struct restore_place *place = find_place(job, path);
+    if (place != NULL) /* a link to elsewhere is replaced later, and what it leads to left alone */
+        return leads_to(job, path, place->target) ? EXTRA_DESCEND : EXTRA_KEEP;
+    if (strcmp(path, MARKER_FILE) == 0 || strcmp(path, CONTROL_FILE_UNFINISHED) == 0)
+        return S_ISREG(info->st_mode) ? EXTRA_KEEP : EXTRA_REMOVE;
+    if (entry == NULL)
+        return is_of_another_version(path) ? EXTRA_KEEP : EXTRA_REMOVE;
+    if (entry->kind == ENTRY_FILE)
+        return S_ISREG(info->st_mode) ? EXTRA_KEEP : EXTRA_REMOVE;
+    bool is_directory = fstatat(job->root_fd, path, &target, 0) == 0 && S_ISDIR(target.st_mode);
+    return is_directory ? EXTRA_DESCEND : EXTRA_REMOVE;
+}
+
+static bool remove_if_extra(struct restore_job *job, const char *path, struct error *err)
+{
+    struct stat info;
     if (fstatat(job->root_fd, path, &info, AT_SYMLINK_NOFOLLOW) != 0)
         return path_error(job, "inspect", path, err);
-    if (entry != NULL && entry->kind == ENTRY_DIRECTORY)
-        return S_ISREG(info.st_mode) || remove_extra(job, path, err);
-    if (entry != NULL && !S_ISDIR(info.st_mode))
+    enum extra verdict = judge_extra(job, path, &info);
+    if (verdict == EXTRA_KEEP)
         return true;
+    if (verdict == EXTRA_DESCEND) /* the places of tablespaces are the caller's word */
+        return (find_place(job, path) != NULL || refuse_foreign_link(job, path, err)) &&
+               remove_extra(job, path, err);
     job->files_removed++;
     CLEANUP(free_pointer) char *full = path_join(job->options->to, path);
     return full == NULL ? error_no_memory(err, "a path") : dir_remove_all(full, err);
@@ -186,8 +252,8 @@ static bool remove_extra(struct restore_job *job, const char *relative, struct e
             return errno == 0 || path_error(job, "read", relative, err);
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
             continue;
-        CLEANUP(free_pointer) char *child =
-            *relative == '\0' ? strdup(item->d_name) : path_join(relative, item->d_name);
+        CLEANUP(free_pointer)
+        char *child = *relative == '\0' ? strdup(item->d_name) : path_join(relative, item->d_name);
         if (child == NULL)
             return error_no_memory(err, "a path");
         if (!remove_if_extra(job, child, err))
@@ -306,8 +372,7 @@ static bool sync_everything(struct restore_job *job, struct error *err)
     int wanted = restore_threads(job->options);
     int started = 0;
     (void)pthread_mutex_init(&work.lock, NULL);
-    while (started < wanted &&
-           pthread_create(&threads[started], NULL, sync_thread, &work) == 0)
+    while (started < wanted && pthread_create(&threads[started], NULL, sync_thread, &work) == 0)
         started++;
     if (started == 0)
         (void)sync_thread(&work);
