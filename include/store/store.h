@@ -89,4 +89,7 @@ void store_cleanup(struct store **store);
 /* False with ERROR_INVALID for a key outside the rules above. Drivers call it first. */
 MUST_CHECK bool store_check_key(const char *key, struct error *err);
 
+/* Decodes %XX in place; false for a broken escape or a zero byte. For the URLs of stores. */
+MUST_CHECK bool store_url_decode(char *text);
+
 #endif

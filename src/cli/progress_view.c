@@ -28,7 +28,8 @@ const char *progress_line(const struct progress_sample *sample, char out[PROGRES
         buf_printf(&line, ", %s/s", text_bytes(sample->bytes_per_second, other));
     if (left > 0 && sample->bytes_per_second > 0)
         buf_printf(&line, ", %s left",
-                   text_duration_us((int64_t)(left / sample->bytes_per_second) * 1000000, other));
+                   text_duration_us((int64_t)((left - 1) / sample->bytes_per_second + 1) * 1000000,
+                                    other));
     if (sample->bytes_stored > 0)
         buf_printf(&line, ", %s in the store", text_bytes(sample->bytes_stored, other));
     len = line.len < PROGRESS_LINE_SIZE ? line.len : PROGRESS_LINE_SIZE - 1;

@@ -51,18 +51,26 @@ static bool put_query(const char *at, struct buf *out)
     return masked;
 }
 
-/* The last "@" before a slash ends the user part: people put unescaped "@" into passwords. With a
- * "?" in front of it nobody can tell password from query, so that everything is masked. */
+/* Where the user part ends. People put unescaped "@", "/" and "?" into passwords: when in doubt
+ * more is masked. NULL: there is none. */
+static const char *user_end(const char *authority, bool *out_unclear)
+{
+    size_t query = strcspn(authority, "?");
+    const char *at_sign = memrchr(authority, '@', query);
+    *out_unclear = at_sign == NULL && strcspn(authority, "/") > query;
+    return at_sign != NULL || !*out_unclear ? at_sign : strrchr(authority, '@');
+}
+
 static bool put_uri(const char *text, const char *authority, struct buf *out)
 {
     bool masked = false;
+    bool unclear;
     const char *rest = authority;
-    const char *at_sign = memrchr(authority, '@', strcspn(authority, "/"));
-    size_t user = at_sign == NULL ? 0 : (size_t)(at_sign - authority);
-    const char *colon = memchr(authority, ':', user);
+    const char *at_sign = user_end(authority, &unclear);
+    const char *colon = at_sign == NULL ? NULL
+                                        : memchr(authority, ':', (size_t)(at_sign - authority));
     buf_put(out, text, (size_t)(authority - text));
     if (colon != NULL) {
-        bool unclear = memchr(authority, '?', user) != NULL;
         buf_put(out, authority, (size_t)(colon + 1 - authority));
         masked = put_value(colon + 1, (size_t)(at_sign - colon - 1), true, out);
         rest = unclear ? "" : at_sign;

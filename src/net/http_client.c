@@ -293,7 +293,8 @@ static const struct failure failures[] = {
     {CURLE_ABORTED_BY_CALLBACK, ERROR_CANCELLED, false, NULL},
     {CURLE_OUT_OF_MEMORY, ERROR_NO_MEMORY, false, NULL},
     {CURLE_URL_MALFORMAT, ERROR_USAGE, false, "Check the endpoint in the store's URL."},
-    {CURLE_UNSUPPORTED_PROTOCOL, ERROR_USAGE, false, "Use http:// or https://."},
+    {CURLE_UNSUPPORTED_PROTOCOL, ERROR_USAGE, false,
+     "Check the scheme (http, https) and the port of the endpoint: this is no HTTP."},
     {CURLE_SSL_CACERT_BADFILE, ERROR_USAGE, false, "Check the CA file: it must be readable PEM."},
     {CURLE_PEER_FAILED_VERIFICATION, ERROR_DENIED, false,
      "Give the CA that signed the server's certificate as the store's CA file, and use the host "

@@ -1,6 +1,6 @@
 /*
- * Collect what the snapshots need (pack by pack), compare with what the store lists, read every pack
- * in parallel, then say for each problem which snapshots and files it hits.
+ * Collect what the snapshots need (pack by pack), compare with what the store lists, read every
+ * pack in parallel, then say for each problem which snapshots and files it hits.
  */
 #include "repository/verify.h"
 
@@ -59,8 +59,8 @@ void verify_report_release(struct verify_report *report)
 static struct verify_problem *add_problem(struct verify_report *report, const char *object,
                                           const char *text, struct error *err)
 {
-    struct verify_problem *problems =
-        realloc(report->problems, (report->problem_count + 1) * sizeof *problems);
+    struct verify_problem *problems = realloc(report->problems,
+                                              (report->problem_count + 1) * sizeof *problems);
     if (problems == NULL) {
         (void)error_no_memory(err, "the report");
         return NULL;
@@ -93,7 +93,9 @@ static const char *entry_id(const struct catalog_entry *entry, char out[SNAPSHOT
 {
     const char *dash = strchr(entry->key, '-');
     (void)snprintf(out, SNAPSHOT_ID_SIZE, "%.16s",
-                   entry->readable ? entry->info.id : dash != NULL ? dash + 1 : "?");
+                   entry->readable ? entry->info.id
+                   : dash != NULL  ? dash + 1
+                                   : "?");
     return out;
 }
 
@@ -108,8 +110,8 @@ static bool bad_manifest(struct verify_job *job, const struct catalog_entry *ent
 {
     char id[SNAPSHOT_ID_SIZE];
     struct verify_problem *problem = add_problem(job->report, entry->key, text, err);
-    return problem != NULL && append_text(&problem->snapshots, &problem->snapshot_count,
-                                          entry_id(entry, id), err);
+    return problem != NULL &&
+           append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err);
 }
 
 static bool add_need(struct verify_job *job, const struct need *need, struct error *err)
@@ -226,8 +228,8 @@ static bool report_pack(struct verify_job *job, size_t first, const char *text, 
     char key[PACK_KEY_SIZE];
     char id[SNAPSHOT_ID_SIZE];
     size_t end = pack_end(job, first);
-    struct verify_problem *problem =
-        add_problem(job->report, pack_key(job->needs[first].ref.id, key), text, err);
+    struct verify_problem *problem = add_problem(
+        job->report, pack_key(job->needs[first].ref.id, key), text, err);
     if (problem == NULL)
         return false;
     for (size_t i = first; i < end; i++) {
@@ -333,7 +335,7 @@ static bool read_packs(struct verify_job *job, struct error *err)
 {
     pthread_t threads[MAX_THREADS];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int wanted = job->options->threads > 0 ? job->options->threads
+    int wanted = job->options->threads > 0          ? job->options->threads
                  : processors > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS
                                                     : (int)processors;
     int started = 0;
@@ -425,8 +427,7 @@ static void set_total(struct verify_job *job)
 
 static bool run(struct verify_job *job, struct error *err)
 {
-    if (!collect(job, err) ||
-        !store_list(job->repository->store, "packs/", take_listing, job, err))
+    if (!collect(job, err) || !store_list(job->repository->store, "packs/", take_listing, job, err))
         return false;
     /* With one snapshot only, the packs of the others are not garbage. */
     if (job->options->snapshot != NULL)

@@ -112,7 +112,8 @@ static void print_wal_ranges(const struct snapshot_info *info, struct buf *line)
     buf_printf(line, "\"WAL-Ranges\": [\n");
     for (size_t i = 0; i < info->wal_range_count; i++) {
         const struct snapshot_wal_range *range = &info->wal_ranges[i];
-        buf_printf(line, "%s{ \"Timeline\": %" PRIu32 ", \"Start-LSN\": \"%s\", \"End-LSN\": \"%s\" }",
+        buf_printf(line,
+                   "%s{ \"Timeline\": %" PRIu32 ", \"Start-LSN\": \"%s\", \"End-LSN\": \"%s\" }",
                    i == 0 ? "" : ",\n", range->timeline, text_lsn(range->start_lsn, start),
                    text_lsn(range->end_lsn, end));
     }

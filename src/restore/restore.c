@@ -53,8 +53,7 @@ static void set_phase(const struct restore_options *options, const char *phase)
         atomic_store(&options->progress->phase, phase);
 }
 
-void restore_fill_result(struct restore_job *job, int64_t started_us,
-                         struct restore_result *out)
+void restore_fill_result(struct restore_job *job, int64_t started_us, struct restore_result *out)
 {
     *out = (struct restore_result){
         .files = job->manifest.info.file_count,
@@ -86,8 +85,7 @@ bool restore_run(const struct repository *repository, const struct restore_optio
         return error_wrap(err, "could not restore snapshot %s", job.manifest.info.id);
     set_phase(options, "syncing");
     if (!restore_finish_tree(&job, err))
-        return error_wrap(err, "could not finish the restore of snapshot %s",
-                          job.manifest.info.id);
+        return error_wrap(err, "could not finish the restore of snapshot %s", job.manifest.info.id);
     restore_fill_result(&job, started_us, out);
     return true;
 }

@@ -35,15 +35,15 @@ struct restore_job {
     const struct repository *repository;
     const struct restore_options *options;
     struct manifest manifest;
-    int root_fd; /* the data directory, -1 before it is opened */
-    bool fresh;  /* the directory was empty: nothing of it needs to be compared */
+    int root_fd;       /* the data directory, -1 before it is opened */
+    bool fresh;        /* the directory was empty: nothing of it needs to be compared */
     bool change_owner; /* root restores into somebody's directory */
     uid_t uid;
     gid_t gid;
     mode_t directory_mode;
     struct restore_place *places;
     size_t place_count;
-    bool places_moved; /* tablespace_map has to be written anew */
+    bool places_moved;          /* tablespace_map has to be written anew */
     struct restore_file *files; /* one for each manifest entry; entry NULL for directories */
     _Atomic uint64_t bytes_written;
     _Atomic uint64_t bytes_kept;
@@ -63,13 +63,14 @@ MUST_CHECK bool restore_plan(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_create_tree(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_finish_tree(struct restore_job *job, struct error *err);
 /* Opens a path below the data directory for reading and writing. */
-MUST_CHECK bool restore_open(const struct restore_job *job, const char *path, int flags, int *out_fd,
-                             struct error *err);
+MUST_CHECK bool restore_open(const struct restore_job *job, const char *path, int flags,
+                             int *out_fd, struct error *err);
 
 /* restore_pages.c: every page to its place, packs in parallel. */
 MUST_CHECK bool restore_write_pages(struct restore_job *job, struct error *err);
 
-/* backup_manifest.c: the file that pg_verifybackup reads, from the checksums of what was written. */
+/* backup_manifest.c: the file that pg_verifybackup reads, from the checksums of what was written.
+ */
 MUST_CHECK bool restore_write_backup_manifest(struct restore_job *job, struct error *err);
 /* Calls emit with pieces of it. */
 typedef bool (*emit_fn)(void *context, const void *bytes, size_t len, struct error *err);
@@ -79,8 +80,8 @@ MUST_CHECK bool backup_manifest_print(const struct restore_job *job, emit_fn emi
 /* The content of tablespace_map for the places of this job; buf_init'ed by the caller. */
 void restore_print_tablespace_map(const struct restore_job *job, struct buf *out);
 
-/* ERROR_CORRUPT names a file whose content is not what the server had. With page checksums on it must
- * be, to the last bit; without them, hint bits of pages that were reused may differ. */
+/* ERROR_CORRUPT names a file whose content is not what the server had. With page checksums on it
+ * must be, to the last bit; without them, hint bits of pages that were reused may differ. */
 MUST_CHECK bool restore_check_checksums(const struct restore_job *job, struct error *err);
 /* Moves the snapshot's info out of the job. */
 void restore_fill_result(struct restore_job *job, int64_t started_us, struct restore_result *out);

@@ -47,7 +47,7 @@ struct worker {
     const struct segment *segments;
     size_t segment_count;
     size_t at;
-    uint32_t done; /* pages of it so far */
+    uint32_t done;              /* pages of it so far */
     struct segment_list wanted; /* delta: what is not right yet */
     uint8_t compare[FRAME_BYTES];
 };
@@ -62,8 +62,7 @@ struct page_work {
     struct error err;
 };
 
-static bool add_segment(struct segment_list *list, const struct segment *segment,
-                        struct error *err)
+static bool add_segment(struct segment_list *list, const struct segment *segment, struct error *err)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 1024 : 2 * list->capacity;
@@ -252,8 +251,7 @@ static bool want_page(struct worker *worker, const struct segment *segment, uint
 }
 
 /* Compares what is on disk with the hashes of the index; the rest is wanted. */
-static bool compare_segment(struct worker *worker, const struct segment *segment,
-                            struct error *err)
+static bool compare_segment(struct worker *worker, const struct segment *segment, struct error *err)
 {
     const struct restore_file *file = &worker->job->files[segment->file];
     if (segment->block < file->existing_blocks && !worker_open(worker, segment->file, err))
@@ -285,8 +283,7 @@ static bool fetch_segments(struct worker *worker, const struct segment *segments
     if (ranges == NULL)
         return error_no_memory(err, "the list of pages");
     for (size_t i = 0; i < count; i++)
-        ranges[i] = (struct page_range){.ordinal = segments[i].ordinal,
-                                        .count = segments[i].count};
+        ranges[i] = (struct page_range){.ordinal = segments[i].ordinal, .count = segments[i].count};
     worker->segments = segments;
     worker->segment_count = count;
     worker->at = 0;

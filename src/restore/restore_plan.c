@@ -64,8 +64,8 @@ static bool add_place(struct restore_job *job, const struct snapshot_tablespace 
                              "cluster goes to the same directory", tablespace->oid, target);
     }
     job->places_moved |= strcmp(target, tablespace->path) != 0;
-    job->places[job->place_count] =
-        (struct restore_place){.tablespace_oid = tablespace->oid, .target = strdup(target)};
+    job->places[job->place_count] = (struct restore_place){.tablespace_oid = tablespace->oid,
+                                                           .target = strdup(target)};
     if (job->places[job->place_count].target == NULL)
         return error_no_memory(err, "a path");
     job->place_count++;
@@ -142,8 +142,10 @@ static bool refuse_other_cluster(const struct restore_job *job, struct error *er
     if (has_marker && !has_control)
         return true; /* an interrupted restore of ours */
     if (!has_control || !has_version) {
-        (void)error_set(err, ERROR_REFUSED, "cannot restore into \"%s\": it is not empty, and not "
-                                            "a data directory of PostgreSQL", job->options->to);
+        (void)error_set(err, ERROR_REFUSED,
+                        "cannot restore into \"%s\": it is not empty, and not "
+                        "a data directory of PostgreSQL",
+                        job->options->to);
         return error_hint(err, "Name an empty directory.");
     }
     if (!control_file_parse(bytes, CONTROL_MAX, &control, err)) {
@@ -153,8 +155,8 @@ static bool refuse_other_cluster(const struct restore_job *job, struct error *er
     if (control.system_identifier != info->system_identifier)
         return error_set(err, ERROR_REFUSED,
                          "cannot restore into \"%s\": it is of system %" PRIu64
-                         ", the snapshot of %" PRIu64, job->options->to,
-                         control.system_identifier, info->system_identifier);
+                         ", the snapshot of %" PRIu64,
+                         job->options->to, control.system_identifier, info->system_identifier);
     return true;
 }
 
@@ -302,8 +304,8 @@ static bool check_space(const struct restore_job *job, struct error *err)
     if (need == NULL || device == NULL)
         return error_no_memory(err, "tablespaces");
     for (size_t i = 0; i < job->manifest.entry_count; i++)
-        need[place_of(job, job->manifest.entries[i].path)] +=
-            growth_of(job, &job->manifest.entries[i]);
+        need[place_of(job, job->manifest.entries[i].path)] += growth_of(job,
+                                                                        &job->manifest.entries[i]);
     for (size_t i = 0; i < count; i++) {
         struct statvfs fs;
         const char *path = i < job->place_count ? job->places[i].target : job->options->to;

@@ -93,8 +93,7 @@ static bool put_run(struct tar_job *tar, const struct page_run *run, struct erro
            page_reader_visit(reader, &range, 1, put_pages, tar, err);
 }
 
-static bool put_content(struct tar_job *tar, const struct manifest_entry *entry,
-                        struct error *err)
+static bool put_content(struct tar_job *tar, const struct manifest_entry *entry, struct error *err)
 {
     struct page_map_reader map;
     page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
@@ -181,8 +180,8 @@ static bool refuse_tablespaces(const struct restore_job *job, struct error *err)
     return error_hint(err, "Restore it into a directory, with --to.");
 }
 
-bool restore_tar(const struct repository *repository, const struct restore_options *options,
-                 int fd, struct restore_result *out, struct error *err)
+bool restore_tar(const struct repository *repository, const struct restore_options *options, int fd,
+                 struct restore_result *out, struct error *err)
 {
     CLEANUP(restore_job_release)
     struct restore_job job = {

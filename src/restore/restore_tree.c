@@ -78,8 +78,10 @@ static bool create_directory(const struct restore_job *job, const char *path, ui
     if (!refuse_foreign_link(job, path, err))
         return false;
     if (!S_ISDIR(info.st_mode))
-        return error_set(err, ERROR_REFUSED, "cannot restore over \"%s/%s\": a directory of the "
-                                             "snapshot is a file there", job->options->to, path);
+        return error_set(err, ERROR_REFUSED,
+                         "cannot restore over \"%s/%s\": a directory of the "
+                         "snapshot is a file there",
+                         job->options->to, path);
     return true;
 }
 
@@ -111,8 +113,7 @@ static bool begin_change(const struct restore_job *job, struct error *err)
     if (!restore_open(job, MARKER_FILE, O_CREAT | O_WRONLY | O_TRUNC, &fd, err))
         return false;
     const char *id = job->manifest.info.id;
-    if (!file_write_at(fd, MARKER_FILE, id, strlen(id), 0, err) ||
-        !file_sync(fd, MARKER_FILE, err))
+    if (!file_write_at(fd, MARKER_FILE, id, strlen(id), 0, err) || !file_sync(fd, MARKER_FILE, err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(stale); i++)
         if (unlinkat(job->root_fd, stale[i], 0) != 0 && errno != ENOENT)
@@ -251,8 +252,8 @@ static bool remove_extra(struct restore_job *job, const char *relative, struct e
             return errno == 0 || path_error(job, "read", relative, err);
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
             continue;
-        CLEANUP(free_pointer) char *child =
-            *relative == '\0' ? strdup(item->d_name) : path_join(relative, item->d_name);
+        CLEANUP(free_pointer)
+        char *child = *relative == '\0' ? strdup(item->d_name) : path_join(relative, item->d_name);
         if (child == NULL)
             return error_no_memory(err, "a path");
         if (!remove_if_extra(job, child, err))
@@ -371,8 +372,7 @@ static bool sync_everything(struct restore_job *job, struct error *err)
     int wanted = restore_threads(job->options);
     int started = 0;
     (void)pthread_mutex_init(&work.lock, NULL);
-    while (started < wanted &&
-           pthread_create(&threads[started], NULL, sync_thread, &work) == 0)
+    while (started < wanted && pthread_create(&threads[started], NULL, sync_thread, &work) == 0)
         started++;
     if (started == 0)
         (void)sync_thread(&work);

@@ -80,8 +80,7 @@ enum page_verdict page_filter_decide(struct page_filter *filter, uint64_t block,
             filter->all_reused = false;
         return PAGE_ZERO;
     }
-    if (!in_parent || !filter->run.is_data ||
-        !is_unchanged(filter, block, bytes, partial, hash)) {
+    if (!in_parent || !filter->run.is_data || !is_unchanged(filter, block, bytes, partial, hash)) {
         filter->all_reused = false;
         return PAGE_TAKE;
     }

@@ -19,26 +19,6 @@ void s3_location_release(struct s3_location *location)
     *location = (struct s3_location){0};
 }
 
-/* Decodes %XX in place; false for a broken escape or a zero byte. */
-static bool percent_decode(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from != '\0'; from++) {
-        char digits[3] = {0};
-        uint8_t byte = (uint8_t)*from;
-        if (*from == '%') {
-            digits[0] = from[1];
-            digits[1] = digits[0] == '\0' ? '\0' : from[2];
-            if (!text_from_hex(digits, &byte, 1) || byte == 0)
-                return false;
-            from += 2;
-        }
-        *to++ = (char)byte;
-    }
-    *to = '\0';
-    return true;
-}
-
 static bool replace(char **to, const char *text, struct error *err)
 {
     char *copy = strdup(text);
@@ -144,7 +124,7 @@ static bool parse_query(struct s3_location *location, char *query, struct error 
                              "cannot use \"%.100s\" in the URL of a store: it must be name=value",
                              part);
         *equals = '\0';
-        if (!percent_decode(part) || !percent_decode(equals + 1))
+        if (!store_url_decode(part) || !store_url_decode(equals + 1))
             return error_set(err, ERROR_USAGE, "cannot decode a %%-escape in the URL of a store");
         if (!set_parameter(location, part, equals + 1, given, err))
             return false;
@@ -202,7 +182,7 @@ static bool parse(struct s3_location *location, char *rest, struct error *err)
     char *query = strchr(rest, '?');
     if (query != NULL)
         *query++ = '\0';
-    if (!percent_decode(rest))
+    if (!store_url_decode(rest))
         return error_set(err, ERROR_USAGE, "cannot decode a %%-escape in the URL of a store");
     char *slash = strchr(rest, '/');
     bool done = set_prefix(location, slash == NULL ? "" : slash, err);

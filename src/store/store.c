@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 bool store_put(struct store *store, const char *key, const void *bytes, size_t len,
@@ -74,5 +76,24 @@ bool store_check_key(const char *key, struct error *err)
     }
     if (!good)
         return error_set(err, ERROR_INVALID, "cannot use \"%.200s\" as the key of an object", key);
+    return true;
+}
+
+bool store_url_decode(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from != '\0'; from++) {
+        char digits[3] = {0};
+        uint8_t byte = (uint8_t)*from;
+        if (*from == '%') {
+            digits[0] = from[1];
+            digits[1] = digits[0] == '\0' ? '\0' : from[2];
+            if (!text_from_hex(digits, &byte, 1) || byte == 0)
+                return false;
+            from += 2;
+        }
+        *to++ = (char)byte;
+    }
+    *to = '\0';
     return true;
 }

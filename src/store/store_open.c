@@ -1,5 +1,6 @@
 #include "store/store_open.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "store/s3_credentials.h"
 #include "store/s3_location.h"
@@ -42,6 +43,16 @@ static bool open_s3(const struct store_options *options, struct store **out, str
     return store_s3_open(&v4, &location, credentials, out, err);
 }
 
+static bool open_file_url(const char *url, struct store **out, struct error *err)
+{
+    CLEANUP(free_pointer) char *path = strdup(url + strlen("file://"));
+    if (path == NULL)
+        return error_no_memory(err, "the URL of a store");
+    if (!store_url_decode(path))
+        return error_set(err, ERROR_USAGE, "cannot decode a %%-escape in the URL of a store");
+    return store_local_open(path, out, err);
+}
+
 static bool open_driver(const struct store_options *options, struct store **out, struct error *err)
 {
     const char *url = options->url;
@@ -50,7 +61,7 @@ static bool open_driver(const struct store_options *options, struct store **out,
     if (text_starts_with(url, "s3://"))
         return open_s3(options, out, err);
     if (text_starts_with(url, "file:///"))
-        return store_local_open(url + strlen("file://"), out, err);
+        return open_file_url(url, out, err);
     if (url[0] == '/')
         return store_local_open(url, out, err);
     (void)error_set(err, ERROR_USAGE, "cannot use \"%.200s\" as the URL of a store", url);

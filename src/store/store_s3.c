@@ -41,8 +41,8 @@ static bool exists_already(const struct store_s3 *s3, const char *key, struct er
                      s3->client.location.prefix, key, s3->client.location.bucket);
 }
 
-/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object, and
- * why access is denied. A busy store (5xx, 429) is not asked again. Returns false. */
+/* HEAD carries no reason: asking for the first byte tells a missing bucket from a missing object,
+ * and why access is denied. A busy store (5xx, 429) is not asked again. Returns false. */
 static bool explain(struct store_s3 *s3, const struct s3_call *head_call,
                     const struct http_response *head, struct error *err)
 {

@@ -295,7 +295,8 @@ static bool explain(struct job *job, struct error *err)
     job->into_size = 1;
     if (head > S3StatusErrorUnknown && !job_run(job, run_get, err))
         return false;
-    bool other = job->status == S3StatusOK || (is_missing(job) && head != S3StatusHttpErrorNotFound);
+    bool other = job->status == S3StatusOK ||
+                 (is_missing(job) && head != S3StatusHttpErrorNotFound);
     if (other) /* a busy store's 5xx has no name of its own without a body */
         job->status = head == S3StatusHttpErrorUnknown ? S3StatusErrorInternalError : head;
     return job_refused(job, err);

@@ -73,7 +73,7 @@ ok 'the next snapshot works' mainstay snapshot create
 
 # SIGTERM in mid-snapshot: a quick end, and a reason
 change
-start "$MAINSTAY" snapshot create --full --max-rate 4MiB
+start "$MAINSTAY" snapshot create --full --snapshot-max-rate 4MiB
 streaming() { [[ -n $(scene_psql main -c "SELECT 1 FROM pg_stat_progress_basebackup WHERE backup_streamed > 0") ]]; }
 if wait_until 30 streaming; then
     kill -TERM "$pid"
@@ -92,7 +92,7 @@ fi
 
 # the server dies in mid-snapshot
 had=$(snapshots_there)
-start "$MAINSTAY" snapshot create --full --max-rate 4MiB
+start "$MAINSTAY" snapshot create --full --snapshot-max-rate 4MiB
 if wait_until 30 streaming; then
     cluster_stop main immediate
     ok 'a snapshot whose server stops ends within 20 s' wait_until 20 dead

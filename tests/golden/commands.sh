@@ -1,8 +1,7 @@
 # shellcheck shell=bash
-# What run.t and update share. Needs $root.
+# What run.t and update share. Needs $here.
 
-mainstay=$(realpath "${MAINSTAY:-$root/${B:-build}/mainstay}")
-here=$root/tests/golden
+golden_program=$(realpath "${MAINSTAY:-$here/../../${B:-build}/mainstay}")
 
 # golden_run COMMAND: its output, its errors marked, its exit code when that is not 0. Only the
 # environment that is written in the command.
@@ -10,7 +9,7 @@ golden_run() {
     local status=0 errors
     errors=$(mktemp)
     echo "\$ $1"
-    env -i PATH="$(dirname "$mainstay"):/usr/bin:/bin" HOME=/nonexistent LC_ALL=C.UTF-8 \
+    env -i PATH="$(dirname "$golden_program"):/usr/bin:/bin" HOME=/nonexistent LC_ALL=C.UTF-8 \
         ASAN_OPTIONS="${ASAN_OPTIONS-}" bash -c "$1" 2>"$errors" </dev/null || status=$?
     sed 's/^/2> /' "$errors"
     rm -f "$errors"

@@ -4,17 +4,17 @@
 # the .ok files anew, for review with git diff.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
 # shellcheck source=tests/lib/tap.sh
 . "$here/../lib/tap.sh"
+# shellcheck source=tests/golden/commands.sh
 . "$here/commands.sh"
 
 for input in "$here"/cli/*.in "$here"/config/*.yaml; do
     ok "golden: ${input#"$here"/}" diff -u "${input%.*}.ok" <(golden_output "$input")
 done
 for page in mainstay mainstay.yaml; do
-    is "$("$mainstay" man "$page" | LC_ALL=C.UTF-8 groff -ww -man -Tutf8 -z 2>&1)" "" \
+    is "$("$golden_program" man "$page" | LC_ALL=C.UTF-8 groff -ww -man -Tutf8 -z 2>&1)" "" \
         "manual page $page has no groff warnings"
 done
-ok "the completion is good bash" bash -n <("$mainstay" completion bash)
+ok "the completion is good bash" bash -n <("$golden_program" completion bash)
 done_testing

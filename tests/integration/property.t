@@ -109,7 +109,7 @@ restore() {
 # The part of a backup_manifest that speaks of files.
 files_of() {
     sed -n '/"Files"/,/^\]/p' "$scene/$1/backup_manifest" |
-        grep -E '"Path": "' | grep -vE '"(backup_label|tablespace_map)"' | sha256sum
+        grep -E '"Path": *"' | grep -v '"tablespace_map"' | sha256sum
 }
 
 # Counts by index, by index only and by heap must agree: a stale visibility map lies here.

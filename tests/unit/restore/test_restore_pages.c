@@ -136,12 +136,11 @@ static void test_delta_fetches_only_what_differs(void **state)
     restore_result_release(&result);
 }
 
-
 /* What is on disk before a delta may have any length; nothing of it may survive. */
 static void test_delta_replaces_files_of_any_old_length(void **state)
 {
-    static const size_t lengths[] = {0,    1,    100,           5000,           8191, 8192,
-                                     8193, 9000, 2 * PAGE_BYTES, 5 * PAGE_BYTES, BIG_BYTES};
+    static const size_t lengths[] = {
+        0, 1, 100, 5000, 8191, 8192, 8193, 9000, 2 * PAGE_BYTES, 5 * PAGE_BYTES, BIG_BYTES};
     struct scene *scene = *state;
     struct fixture_snapshot snapshot;
     static uint8_t zeros[3 * PAGE_BYTES];

@@ -242,8 +242,8 @@ static void test_links_and_directories_at_the_paths_of_files_are_replaced(void *
         restore_good(scene, true, NULL);
         assert_int_equal(stat(victim, &info), 0);
         assert_int_equal(info.st_size, 1);
-        assert_false(exists(scene->to, paths[i]) &&
-                     lstat(in(scene->to, paths[i]), &info) == 0 && !S_ISREG(info.st_mode));
+        assert_false(exists(scene->to, paths[i]) && lstat(in(scene->to, paths[i]), &info) == 0 &&
+                     !S_ISREG(info.st_mode));
     }
     (void)unlink(in(scene->to, "tablespace_map"));
     assert_int_equal(mkdir(in(scene->to, "tablespace_map"), 0700), 0);
@@ -302,8 +302,8 @@ int main(void)
             test_links_and_directories_at_the_paths_of_files_are_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_at_the_path_of_a_directory_is_replaced, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(
-            test_root_does_not_follow_links_to_directories_of_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_root_does_not_follow_links_to_directories_of_others,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests_name("restore_tree", tests, NULL, NULL);
 }
