@@ -71,12 +71,13 @@ static bool zlib_decompress(struct codec_context *context, const void *bytes, si
 {
     (void)context;
     uLongf got = out_len;
-    int result = uncompress(out, &got, bytes, len);
+    uLong used = len;
+    int result = uncompress2(out, &got, bytes, &used);
     if (result == Z_MEM_ERROR)
         return error_no_memory(err, "zlib");
-    if (result != Z_OK || got != out_len)
+    if (result != Z_OK || got != out_len || used != len)
         return error_set(err, ERROR_CORRUPT, "could not decompress a zlib block: %s",
-                         result == Z_OK ? "it is too short" : zError(result));
+                         result == Z_OK ? "its length is wrong" : zError(result));
     return true;
 }
 
@@ -101,9 +102,10 @@ static bool zstd_decompress(struct codec_context *context, const void *bytes, si
                             size_t out_len, struct error *err)
 {
     size_t result = ZSTD_decompressDCtx(context->zstd_decompress, out, out_len, bytes, len);
-    if (ZSTD_isError(result) || result != out_len)
+    if (ZSTD_isError(result) || result != out_len ||
+        ZSTD_findFrameCompressedSize(bytes, len) != len)
         return error_set(err, ERROR_CORRUPT, "could not decompress a zstd block: %s",
-                         ZSTD_isError(result) ? ZSTD_getErrorName(result) : "it is too short");
+                         ZSTD_isError(result) ? ZSTD_getErrorName(result) : "its length is wrong");
     return true;
 }
 

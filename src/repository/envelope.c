@@ -36,7 +36,7 @@ bool envelope_check(struct reader *reader, enum object_kind kind,
     if (head[9] != kind)
         return error_set(err, ERROR_CORRUPT, "%s is damaged: it is an object of kind %u, not %d",
                          reader->what, head[9], (int)kind);
-    if (head[10] != 0)
+    if (head[10] != 0 || head[11] != 0)
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot read %s: it is encrypted with cipher %u (key slot %u), which "
                          "this program cannot apply",

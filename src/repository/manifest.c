@@ -287,6 +287,9 @@ static bool read_file(struct reader *body, const struct manifest *manifest,
         !reader_u8(body, &flags, err))
         return false;
     entry->flags = flags;
+    if ((flags & ~(ENTRY_RELATION | ENTRY_HASHES | ENTRY_CHECKSUM)) != 0)
+        return error_set(err, ERROR_UNSUPPORTED, "cannot read %s: \"%s\" has unknown flags %#x",
+                         body->what, entry->path, flags);
     if ((flags & ENTRY_CHECKSUM) != 0 && !reader_u32(body, &entry->crc32c, err))
         return false;
     if (!reader_count(body, PAGE_MAP_MAX_BYTES, &map_bytes, err) ||

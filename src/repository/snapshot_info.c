@@ -1,5 +1,7 @@
 #include "repository/snapshot_info.h"
 
+#include "base/cleanup.h"
+#include "document/utf8.h"
 #include "document/value.h"
 
 #include <inttypes.h>
@@ -146,6 +148,19 @@ static bool put_field(struct value *object, const struct snapshot_info *info,
     return true;
 }
 
+/* The link is made from the path: bytes that are not UTF-8 come a second time, in hex. */
+static bool put_path(struct value *item, const char *path, struct error *err)
+{
+    if (utf8_is_valid(path))
+        return value_set_text(item, "path", path, err);
+    CLEANUP(free_pointer) char *hex = malloc(2 * strlen(path) + 1);
+    if (hex == NULL)
+        return error_no_memory(err, "a tablespace");
+    text_hex(path, strlen(path), hex);
+    return value_set_text_lossy(item, "path", path, err) &&
+           value_set_text(item, "path_hex", hex, err);
+}
+
 static bool put_tablespaces(struct value *object, const struct snapshot_info *info,
                             struct error *err)
 {
@@ -155,7 +170,7 @@ static bool put_tablespaces(struct value *object, const struct snapshot_info *in
     for (size_t i = 0; i < info->tablespace_count; i++) {
         struct value *item = value_append_new_object(array, err);
         if (item == NULL || !value_set_u64(item, "oid", info->tablespaces[i].oid, err) ||
-            !value_set_text_lossy(item, "path", info->tablespaces[i].path, err))
+            !put_path(item, info->tablespaces[i].path, err))
             return false;
     }
     return true;
@@ -213,9 +228,13 @@ static bool get_text(const struct value *object, const struct field *field, char
     const char *text;
     if (!value_get_text(object, field->key, &text, err))
         return false;
-    if (strlen(text) >= field->size)
+    if (strlen(text) >= field->size && field->size == SNAPSHOT_ID_SIZE)
         return bad_field(field, err);
-    (void)snprintf(to, field->size, "%s", text);
+    size_t len = 0; /* texts for people are cut behind their last whole character that fits */
+    while (text[len] != '\0' && len + utf8_length(text + len) < field->size)
+        len += utf8_length(text + len);
+    memcpy(to, text, len);
+    to[len] = '\0';
     return true;
 }
 
@@ -285,6 +304,25 @@ static bool get_wal_ranges(const struct value *object, struct snapshot_info *inf
     return true;
 }
 
+static bool get_tablespace(const struct value *item, struct snapshot_info *info, struct error *err)
+{
+    uint32_t oid;
+    const char *path;
+    const char *hex;
+    if (!value_get_u32(item, "oid", &oid, err) || !value_get_text(item, "path", &path, err) ||
+        !value_get_text_or(item, "path_hex", "", &hex, err))
+        return false;
+    if (*hex == '\0')
+        return snapshot_info_add_tablespace(info, oid, path, err);
+    size_t len = strlen(hex) / 2;
+    CLEANUP(free_pointer) char *bytes = calloc(len + 1, 1);
+    if (bytes == NULL)
+        return error_no_memory(err, "a tablespace");
+    if (!text_from_hex(hex, bytes, len) || strlen(bytes) != len)
+        return error_set(err, ERROR_CORRUPT, "member \"path_hex\" is not a path");
+    return snapshot_info_add_tablespace(info, oid, bytes, err);
+}
+
 static bool get_lists(const struct value *object, struct snapshot_info *info, struct error *err)
 {
     const struct value *array;
@@ -292,11 +330,7 @@ static bool get_lists(const struct value *object, struct snapshot_info *info, st
         return false;
     for (size_t i = 0; i < value_count(array); i++) {
         const struct value *item;
-        uint32_t oid;
-        const char *path;
-        if (!value_at_object(array, i, &item, err) || !value_get_u32(item, "oid", &oid, err) ||
-            !value_get_text(item, "path", &path, err) ||
-            !snapshot_info_add_tablespace(info, oid, path, err))
+        if (!value_at_object(array, i, &item, err) || !get_tablespace(item, info, err))
             return false;
     }
     if (!get_wal_ranges(object, info, err) || !value_get_array(object, "warnings", &array, err))
