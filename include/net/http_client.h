@@ -21,7 +21,7 @@
 struct http_client;
 
 struct http_options {
-    const char *ca_file;        /* PEM; NULL: the system's. Borrowed until http_client_new returns */
+    const char *ca_file; /* PEM; NULL: the system's. Borrowed until http_client_new returns */
     int64_t connect_timeout_us; /* 0: 10 s */
     int64_t stall_timeout_us;   /* no byte moves in either direction for this long; 0: 60 s */
 };
@@ -69,7 +69,8 @@ void http_response_release(struct http_response *response);
 MUST_CHECK bool http_send(struct http_client *client, const struct http_request *request,
                           struct http_response *response, struct error *err);
 
-/* Value of a header of the final answer (any case), borrowed from the response; NULL when absent. */
+/* Value of a header of the final answer (any case), borrowed from the response; NULL when absent.
+ */
 const char *http_response_header(const struct http_response *response, const char *name);
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110) to microseconds since 1970. */
