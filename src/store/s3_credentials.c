@@ -53,7 +53,8 @@ static const char *environment(const struct s3_credentials *from, const char *na
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-/* Sets the secret when the variable has a value. The next getenv may overwrite what this one gave. */
+/* Sets the secret when the variable has a value. The next getenv may overwrite what this one gave.
+ */
 static bool take_variable(const struct s3_credentials *from, const char *name, struct secret *out,
                           struct error *err)
 {
