@@ -69,8 +69,7 @@ MUST_CHECK bool reader_u64(struct reader *reader, uint64_t *out, struct error *e
 MUST_CHECK bool reader_varint(struct reader *reader, uint64_t *out, struct error *err);
 MUST_CHECK bool reader_signed(struct reader *reader, int64_t *out, struct error *err);
 /* A varint that must not exceed max. */
-MUST_CHECK bool reader_count(struct reader *reader, uint64_t max, uint64_t *out,
-                             struct error *err);
+MUST_CHECK bool reader_count(struct reader *reader, uint64_t max, uint64_t *out, struct error *err);
 /* Borrows len bytes from the input. */
 MUST_CHECK bool reader_bytes(struct reader *reader, size_t len, const uint8_t **out,
                              struct error *err);

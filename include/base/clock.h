@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 struct clock {
-    int64_t (*now_us)(void *context);                /* wall clock, since 1970 UTC */
-    int64_t (*monotonic_us)(void *context);          /* never goes back; origin unspecified */
+    int64_t (*now_us)(void *context);                 /* wall clock, since 1970 UTC */
+    int64_t (*monotonic_us)(void *context);           /* never goes back; origin unspecified */
     void (*sleep_us)(void *context, int64_t wait_us); /* may return early when asked to stop */
     void *context;
 };

@@ -14,11 +14,11 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Hands a pointer over: gives its value and leaves NULL behind, so that CLEANUP does nothing. */
-#define TAKE(pointer)                                                                              \
-    __extension__({                                                                                \
-        __typeof__(pointer) taken_ = (pointer);                                                    \
-        (pointer) = NULL;                                                                          \
-        taken_;                                                                                    \
+#define TAKE(pointer)                           \
+    __extension__({                             \
+        __typeof__(pointer) taken_ = (pointer); \
+        (pointer) = NULL;                       \
+        taken_;                                 \
     })
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))

@@ -35,8 +35,7 @@ MUST_CHECK bool codec_compress(struct codec_context *context, enum codec codec, 
                                struct error *err);
 
 /* The result must be exactly out_len bytes; anything else is ERROR_CORRUPT. */
-MUST_CHECK bool codec_decompress(struct codec_context *context, enum codec codec,
-                                 const void *bytes, size_t len, void *out, size_t out_len,
-                                 struct error *err);
+MUST_CHECK bool codec_decompress(struct codec_context *context, enum codec codec, const void *bytes,
+                                 size_t len, void *out, size_t out_len, struct error *err);
 
 #endif

@@ -15,6 +15,9 @@
 /* crc of A (0 for nothing), continued with the bytes of B: crc of AB. */
 uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t len);
 
+/* The same without the processor's CRC instruction: for comparing the two. */
+uint32_t crc32c_extend_portable(uint32_t crc, const void *bytes, size_t len);
+
 /* crc of A, crc of B and length of B: crc of AB. */
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
 

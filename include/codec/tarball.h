@@ -1,6 +1,7 @@
 /*
  * Tar archives as streams: a reader that pulls blocks from a function, a writer to a descriptor.
- * Nothing is staged; content is handed out where libarchive holds it. Format: POSIX ustar and pax.
+ * Nothing is staged; content is handed out where libarchive holds it. Format: ustar and pax
+ * are read, GNU tar is written (it needs no extra headers for long names and large files).
  *
  * Paths that are handed out are relative and safe to join to a directory of ours
  * (path_is_safe_relative).

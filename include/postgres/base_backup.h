@@ -79,7 +79,8 @@ MUST_CHECK bool base_backup_next_archive(struct base_backup *backup,
                                          struct error *err);
 
 /* The next bytes of the current archive, borrowed until the next call; *out_len 0 at its end.
- * Wakes up on a stop request (ERROR_CANCELLED). A server that goes away is ERROR_UNAVAILABLE. */
+ * Wakes up on a stop request (ERROR_CANCELLED). A server that goes away, or says nothing
+ * for a quarter of an hour, is ERROR_UNAVAILABLE. */
 MUST_CHECK bool base_backup_read(struct base_backup *backup, const void **out, size_t *out_len,
                                  struct error *err);
 

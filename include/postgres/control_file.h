@@ -19,6 +19,10 @@ struct control_file {
     uint64_t checkpoint; /* LSN of the last checkpoint record */
     uint64_t redo;       /* redo point of that checkpoint */
     uint32_t timeline;
+    uint32_t block_size;
+    uint32_t relation_segment_blocks; /* blocks in one file of a relation: 131072 */
+    uint32_t wal_block_size;
+    uint32_t wal_segment_bytes;
     bool data_checksums;
     bool wal_log_hints;
 };

@@ -6,9 +6,9 @@
 #include "repository/snapshot_info.h"
 
 struct catalog_entry {
-    char *key;            /* "snapshots/20260301T120005Z-<id>.manifest" */
-    uint64_t size_bytes;  /* of the manifest */
-    bool readable;        /* false: info is empty and problem says why */
+    char *key;           /* "snapshots/20260301T120005Z-<id>.manifest" */
+    uint64_t size_bytes; /* of the manifest */
+    bool readable;       /* false: info is empty and problem says why */
     struct snapshot_info info;
     char problem[256];
 };
@@ -23,8 +23,9 @@ MUST_CHECK bool catalog_load(const struct repository *repository, struct catalog
                              struct error *err);
 void catalog_release(struct catalog *catalog);
 
-/* "latest" (newest readable), a full id, or a unique prefix of at least 4 digits. ERROR_NOT_FOUND
- * names what there is; ERROR_USAGE for an ambiguous prefix. *out points into the catalog. */
+/* "latest" (ERROR_CORRUPT when that one cannot be read: no other is put in its place), a full id,
+ * or a unique prefix of at least 4 digits. ERROR_NOT_FOUND names what there is; ERROR_USAGE for an
+ * ambiguous prefix. *out points into the catalog. */
 MUST_CHECK bool catalog_find(const struct catalog *catalog, const char *wanted,
                              const struct catalog_entry **out, struct error *err);
 

@@ -26,8 +26,8 @@ enum {
 struct manifest_entry {
     enum manifest_entry_kind kind;
     uint32_t flags;
-    char *path;        /* "base/5/16384" */
-    uint32_t mode;     /* permission bits */
+    char *path;    /* "base/5/16384" */
+    uint32_t mode; /* permission bits */
     int64_t mtime_s;
     uint64_t size_bytes;
     uint32_t crc32c;

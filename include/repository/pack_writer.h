@@ -16,9 +16,9 @@ struct pack_writer;
 
 struct pack_writer_options {
     uint8_t writer_id[PACK_WRITER_BYTES]; /* random: keeps names unique for ever (FORMAT.md) */
-    int threads;               /* compressing; at least 1 */
-    int uploads;               /* puts in flight; at least 1 */
-    struct progress *progress; /* NULL allowed */
+    int threads;                          /* compressing; at least 1 */
+    int uploads;                          /* puts in flight; at least 1 */
+    struct progress *progress;            /* NULL allowed */
 };
 
 struct written_pack {
@@ -28,8 +28,8 @@ struct written_pack {
 
 /* Borrows the repository. Gives *out. */
 MUST_CHECK bool pack_writer_new(const struct repository *repository,
-                                const struct pack_writer_options *options,
-                                struct pack_writer **out, struct error *err);
+                                const struct pack_writer_options *options, struct pack_writer **out,
+                                struct error *err);
 
 /* Copies the page (PAGE_BYTES). The first error of any thread is reported here or by finish. */
 MUST_CHECK bool pack_writer_add(struct pack_writer *writer, const void *page,

@@ -7,10 +7,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "postgres/page.h"
 
 #include <stdint.h>
-
-enum { PAGE_BYTES = 8192 };
 
 struct page_run {
     uint32_t count;   /* blocks, at least 1 */

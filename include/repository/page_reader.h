@@ -17,8 +17,8 @@ struct page_range {
 };
 
 /* pages: count pages, borrowed for the call. */
-typedef bool (*page_visit_fn)(void *context, uint32_t ordinal, uint32_t count,
-                              const uint8_t *pages, struct error *err);
+typedef bool (*page_visit_fn)(void *context, uint32_t ordinal, uint32_t count, const uint8_t *pages,
+                              struct error *err);
 
 /* Borrows the repository. Gives *out. */
 MUST_CHECK bool page_reader_new(const struct repository *repository, struct page_reader **out,

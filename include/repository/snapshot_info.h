@@ -29,7 +29,7 @@ struct snapshot_info {
     char id[SNAPSHOT_ID_SIZE];        /* 16 hex digits */
     char parent_id[SNAPSHOT_ID_SIZE]; /* "" = nothing was reused */
     bool full;
-    char reason[256];                 /* why it is full, or what was healed; "" otherwise */
+    char reason[256]; /* why it is full, or what was healed; "" otherwise */
     int64_t started_us;
     int64_t finished_us;
     uint64_t system_identifier;
@@ -44,20 +44,20 @@ struct snapshot_info {
     bool wal_included;
     char label[64];
     uint64_t file_count;
-    uint64_t data_bytes;    /* sum of file sizes: what a restore writes */
+    uint64_t data_bytes; /* sum of file sizes: what a restore writes */
     uint64_t pages_total;
-    uint64_t pages_stored;  /* taken into new packs by this snapshot */
+    uint64_t pages_stored; /* taken into new packs by this snapshot */
     uint64_t pages_reused;
-    uint64_t bytes_stored;  /* new packs and the manifest */
-    uint64_t pack_count;    /* packs needed to restore it */
+    uint64_t bytes_stored; /* new packs and the manifest */
+    uint64_t pack_count;   /* packs needed to restore it */
     uint64_t packs_new;
     struct snapshot_tablespace *tablespaces;
     size_t tablespace_count;
     struct snapshot_wal_range *wal_ranges;
     size_t wal_range_count;
-    char **warnings;        /* damaged pages by name, healed packs, ... */
+    char **warnings; /* damaged pages by name, healed packs, ... */
     size_t warning_count;
-    bool damaged_pages;     /* the server reported checksum failures */
+    bool damaged_pages; /* the server reported checksum failures */
 };
 
 void snapshot_info_release(struct snapshot_info *info);

@@ -14,7 +14,10 @@ struct verify_problem {
     char *text;       /* what is wrong with it */
     char **snapshots; /* ids that need it */
     size_t snapshot_count;
-    uint64_t pages_hit; /* live pages of these snapshots in that object; 0 = all of it */
+    uint64_t pages_hit; /* pages that the newest of them has in that object; 0 = all of it */
+    char **files;       /* of the newest of them: the first few that are hit */
+    size_t file_count;
+    uint64_t files_hit; /* how many in all */
 };
 
 struct verify_report {
@@ -29,7 +32,7 @@ struct verify_report {
 
 struct verify_options {
     const char *snapshot;      /* NULL: all of them; else as for catalog_find */
-    int threads;               /* 0: one for each processor, at most 8 */
+    int threads;               /* 0: one for each processor, at most 4: each holds a pack */
     struct progress *progress; /* NULL allowed */
 };
 

@@ -46,7 +46,7 @@ MUST_CHECK bool restore_run(const struct repository *repository,
                             struct error *err);
 void restore_result_release(struct restore_result *result);
 
-/* The same content as one tar stream (POSIX ustar/pax) on a file descriptor. ERROR_REFUSED for a
+/* The same content as one tar stream (GNU tar format) on a file descriptor. ERROR_REFUSED for a
  * snapshot with tablespaces. */
 MUST_CHECK bool restore_tar(const struct repository *repository,
                             const struct restore_options *options, int fd,

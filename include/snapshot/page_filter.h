@@ -37,11 +37,11 @@ struct page_filter {
     const struct manifest_entry *old; /* NULL: not in the parent */
     bool by_lsn;
     struct page_map_reader map;
-    struct page_run run;   /* of the parent; covers blocks from run_start */
+    struct page_run run; /* of the parent; covers blocks from run_start */
     uint64_t run_start;
-    uint64_t old_blocks;   /* whole blocks of the parent's file that may be reused */
-    bool map_failed;       /* a map that does not decode: nothing more is reused */
-    bool all_reused;       /* so far every block was the parent's, by LSN */
+    uint64_t old_blocks; /* whole blocks of the parent's file that may be reused */
+    bool map_failed;     /* a map that does not decode: nothing more is reused */
+    bool all_reused;     /* so far every block was the parent's, by LSN */
 };
 
 void page_filter_init(struct page_filter *filter, struct page_filter_parent *parent,

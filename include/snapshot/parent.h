@@ -15,8 +15,8 @@ struct parent {
     struct manifest manifest; /* when found */
     uint8_t *pack_states;     /* enum pack_state for each of its packs */
     uint64_t missing_packs;
-    uint64_t live_pages;      /* data pages that the parent's files use */
-    char reason[256];         /* why not the newest, or none; "" when all is well */
+    uint64_t live_pages; /* data pages that the parent's files use */
+    char reason[256];    /* why not the newest, or none; "" when all is well */
 };
 
 /* Where the server is, before the backup starts. */

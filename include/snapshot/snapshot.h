@@ -14,23 +14,23 @@
 
 struct snapshot_options {
     struct connection_options connection; /* replication is set by snapshot_create */
-    const char *label;          /* NULL: "mainstay" */
-    bool full;                  /* take everything anew, whatever the parent says */
-    bool spread_checkpoint;     /* default false: an immediate checkpoint */
-    bool no_verify_checksums;   /* default false: the server checks page checksums */
-    uint32_t max_rate_kib;      /* 0 = unlimited */
-    int compress_threads;       /* 0: one for each processor, at most 8 */
-    int uploads;                /* packs in flight; 0: 3 */
-    struct progress *progress;  /* NULL allowed */
-    const struct clock *clock;  /* NULL: clock_system */
-    const struct random_source *random; /* NULL: random_system */
+    const char *label;                    /* NULL: "mainstay" */
+    bool full;                            /* take everything anew, whatever the parent says */
+    bool spread_checkpoint;               /* default false: an immediate checkpoint */
+    bool no_verify_checksums;             /* default false: the server checks page checksums */
+    uint32_t max_rate_kib;                /* 0 = unlimited */
+    int compress_threads;                 /* 0: one for each processor, at most 8 */
+    int uploads;                          /* packs in flight; 0: 3 */
+    struct progress *progress;            /* NULL allowed */
+    const struct clock *clock;            /* NULL: clock_system */
+    const struct random_source *random;   /* NULL: random_system */
 };
 
 /* Gives *out (snapshot_info_release). When out->damaged_pages is set the snapshot is stored, and
  * the caller ends with the exit code for ERROR_CORRUPT. ERROR_REFUSED: another system identifier
  * than the repository's snapshots have, full_page_writes off, a block size other than 8 KiB. */
 MUST_CHECK bool snapshot_create(const struct repository *repository,
-                                const struct snapshot_options *options,
-                                struct snapshot_info *out, struct error *err);
+                                const struct snapshot_options *options, struct snapshot_info *out,
+                                struct error *err);
 
 #endif

@@ -262,7 +262,8 @@ bool reader_text(struct reader *reader, size_t max_len, char **out, struct error
 {
     uint64_t len;
     const uint8_t *bytes;
-    if (!reader_count(reader, max_len, &len, err) || !reader_bytes(reader, (size_t)len, &bytes, err))
+    if (!reader_count(reader, max_len, &len, err) ||
+        !reader_bytes(reader, (size_t)len, &bytes, err))
         return false;
     if (memchr(bytes, '\0', (size_t)len) != NULL)
         return reader_fail(reader, "a text contains a zero byte", err);

@@ -28,7 +28,7 @@ static const struct {
     [ERROR_CANCELLED] = {"cancelled", 1},
 };
 
-bool (error_set)(struct error *err, enum error_kind kind, const char *format, ...)
+bool(error_set)(struct error *err, enum error_kind kind, const char *format, ...)
 {
     va_list args;
 
@@ -60,22 +60,23 @@ static enum error_kind kind_of_errno(int errno_value)
     }
 }
 
-bool (error_set_errno)(struct error *err, int errno_value, const char *format, ...)
+bool(error_set_errno)(struct error *err, int errno_value, const char *format, ...)
 {
-    char reason[128];
+    char number[32];
     char what[CONTEXT_BYTES * 2];
     va_list args;
 
     va_start(args, format);
     (void)vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    if (strerror_r(errno_value, reason, sizeof reason) != 0)
-        (void)snprintf(reason, sizeof reason, "error %d", errno_value);
-    (void)error_set(err, kind_of_errno(errno_value), "%s: %s", what, reason);
+    const char *reason = strerrordesc_np(errno_value);
+    (void)snprintf(number, sizeof number, "error %d", errno_value);
+    (void)error_set(err, kind_of_errno(errno_value), "%s: %s", what,
+                    reason != NULL ? reason : number);
     return false;
 }
 
-bool (error_wrap)(struct error *err, const char *format, ...)
+bool(error_wrap)(struct error *err, const char *format, ...)
 {
     char context[CONTEXT_BYTES];
     char reason[sizeof err->text];
@@ -90,7 +91,7 @@ bool (error_wrap)(struct error *err, const char *format, ...)
     return false;
 }
 
-bool (error_hint)(struct error *err, const char *format, ...)
+bool(error_hint)(struct error *err, const char *format, ...)
 {
     va_list args;
 
@@ -102,7 +103,7 @@ bool (error_hint)(struct error *err, const char *format, ...)
     return false;
 }
 
-bool (error_no_memory)(struct error *err, const char *what)
+bool(error_no_memory)(struct error *err, const char *what)
 {
     (void)error_set(err, ERROR_NO_MEMORY, "could not allocate memory for %s", what);
     return false;

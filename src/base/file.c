@@ -170,8 +170,8 @@ bool file_write_at(int fd, const char *path, const void *bytes, size_t len, uint
     return true;
 }
 
-bool file_read_at(int fd, const char *path, void *out, size_t len, uint64_t offset,
-                  size_t *out_got, struct error *err)
+bool file_read_at(int fd, const char *path, void *out, size_t len, uint64_t offset, size_t *out_got,
+                  struct error *err)
 {
     size_t total = 0;
     while (total < len) {

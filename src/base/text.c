@@ -200,6 +200,15 @@ const char *text_time_us(int64_t unix_us, char out[TEXT_SIZE])
     return out;
 }
 
+const char *text_time_ms(int64_t unix_us, char out[TEXT_SIZE])
+{
+    char seconds[TEXT_SIZE];
+    int64_t ms = (unix_us % 1000000 + 1000000) % 1000000 / 1000;
+    (void)text_time_us(unix_us, seconds);
+    (void)snprintf(out, TEXT_SIZE, "%.19s.%03" PRId64 "Z", seconds, ms);
+    return out;
+}
+
 const char *text_time_compact_us(int64_t unix_us, char out[TEXT_SIZE])
 {
     struct tm parts = utc_parts(unix_us);

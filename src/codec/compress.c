@@ -38,8 +38,8 @@ static bool none_compress(struct codec_context *context, int level, const void *
     return true;
 }
 
-static bool none_decompress(struct codec_context *context, const void *bytes, size_t len,
-                            void *out, size_t out_len, struct error *err)
+static bool none_decompress(struct codec_context *context, const void *bytes, size_t len, void *out,
+                            size_t out_len, struct error *err)
 {
     (void)context;
     if (len != out_len)
@@ -66,8 +66,8 @@ static bool zlib_compress(struct codec_context *context, int level, const void *
     return true;
 }
 
-static bool zlib_decompress(struct codec_context *context, const void *bytes, size_t len,
-                            void *out, size_t out_len, struct error *err)
+static bool zlib_decompress(struct codec_context *context, const void *bytes, size_t len, void *out,
+                            size_t out_len, struct error *err)
 {
     (void)context;
     uLongf got = out_len;
@@ -97,8 +97,8 @@ static bool zstd_compress(struct codec_context *context, int level, const void *
     return true;
 }
 
-static bool zstd_decompress(struct codec_context *context, const void *bytes, size_t len,
-                            void *out, size_t out_len, struct error *err)
+static bool zstd_decompress(struct codec_context *context, const void *bytes, size_t len, void *out,
+                            size_t out_len, struct error *err)
 {
     size_t result = ZSTD_decompressDCtx(context->zstd_decompress, out, out_len, bytes, len);
     if (ZSTD_isError(result) || result != out_len)

@@ -20,12 +20,14 @@ struct tarball_reader {
     char *path;           /* of the current entry, tidied */
     uint64_t size_bytes;
     uint64_t done_bytes;
+    bool ended;
 };
 
 struct tarball_writer {
     struct archive *archive;
     int fd;
     uint64_t left_bytes; /* of the current entry */
+    bool discard;        /* closing: no trailer for an unfinished archive */
     struct error failure;
 };
 
@@ -143,11 +145,12 @@ static bool describe_entry(struct tarball_reader *reader, struct tarball_entry *
 bool tarball_reader_next(struct tarball_reader *reader, struct tarball_entry *out, bool *out_found,
                          struct error *err)
 {
-    for (;;) {
+    *out_found = false;
+    while (!reader->ended) {
         int status = archive_read_next_header(reader->archive, &reader->entry);
         if (status == ARCHIVE_EOF) {
-            *out_found = false;
-            return true;
+            reader->ended = true;
+            break;
         }
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return reader_failed(reader, err);
@@ -156,9 +159,10 @@ bool tarball_reader_next(struct tarball_reader *reader, struct tarball_entry *ou
         if (path != NULL && (strcmp(path, ".") == 0 || strcmp(path, "./") == 0) &&
             archive_entry_filetype(reader->entry) == AE_IFDIR)
             continue; /* the top directory has no name below itself */
-        *out_found = true;
-        return describe_entry(reader, out, err);
+        *out_found = describe_entry(reader, out, err);
+        return *out_found;
     }
+    return true;
 }
 
 bool tarball_reader_data(struct tarball_reader *reader, const void **out, size_t *out_len,
@@ -202,27 +206,32 @@ void tarball_reader_cleanup(struct tarball_reader **reader)
 static bool writer_failed(struct tarball_writer *writer, struct error *err)
 {
     int number = archive_errno(writer->archive);
-    if (writer->failure.kind != ERROR_NONE) {
-        *err = writer->failure;
-        return false;
-    }
     return error_set(err, number == ENOMEM ? ERROR_NO_MEMORY : ERROR_INVALID,
                      "could not write the tar archive: %s", reason(writer->archive));
 }
 
+/* Failures are kept here and success is reported to libarchive: once it knows of a fatal error,
+ * libarchive 3.6 never calls the function that would free its output buffer. */
 static la_ssize_t push(struct archive *archive, void *context, const void *bytes, size_t len)
 {
     struct tarball_writer *writer = context;
-    for (;;) {
+    (void)archive;
+    while (!writer->discard && writer->failure.kind == ERROR_NONE) {
         ssize_t written = write(writer->fd, bytes, len);
         if (written >= 0)
             return written;
-        if (errno == EINTR)
-            continue;
-        (void)error_set_errno(&writer->failure, errno, "could not write the tar archive");
-        archive_set_error(archive, EIO, "write failed");
-        return -1;
+        if (errno != EINTR)
+            (void)error_set_errno(&writer->failure, errno, "could not write the tar archive");
     }
+    return (la_ssize_t)len;
+}
+
+static bool check_written(const struct tarball_writer *writer, struct error *err)
+{
+    if (writer->failure.kind == ERROR_NONE)
+        return true;
+    *err = writer->failure;
+    return false;
 }
 
 bool tarball_writer_open(int fd, struct tarball_writer **out, struct error *err)
@@ -234,9 +243,7 @@ bool tarball_writer_open(int fd, struct tarball_writer **out, struct error *err)
     writer->archive = archive_write_new();
     if (writer->archive == NULL)
         return error_no_memory(err, "a tar writer");
-    if (archive_write_set_format_pax_restricted(writer->archive) != ARCHIVE_OK ||
-        archive_write_set_format_option(writer->archive, NULL, "hdrcharset", "BINARY") !=
-            ARCHIVE_OK ||
+    if (archive_write_set_format_gnutar(writer->archive) != ARCHIVE_OK ||
         archive_write_set_bytes_in_last_block(writer->archive, 1) != ARCHIVE_OK ||
         archive_write_open(writer->archive, writer, NULL, push, NULL) != ARCHIVE_OK)
         return writer_failed(writer, err);
@@ -283,7 +290,7 @@ bool tarball_writer_entry(struct tarball_writer *writer, const struct tarball_en
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
         return writer_failed(writer, err);
     writer->left_bytes = entry->type == TARBALL_FILE ? entry->size_bytes : 0;
-    return true;
+    return check_written(writer, err);
 }
 
 bool tarball_writer_data(struct tarball_writer *writer, const void *bytes, size_t len,
@@ -302,7 +309,7 @@ bool tarball_writer_data(struct tarball_writer *writer, const void *bytes, size_
         len -= (size_t)written;
         writer->left_bytes -= (uint64_t)written;
     }
-    return true;
+    return check_written(writer, err);
 }
 
 bool tarball_writer_finish(struct tarball_writer *writer, struct error *err)
@@ -311,17 +318,15 @@ bool tarball_writer_finish(struct tarball_writer *writer, struct error *err)
         return false;
     if (archive_write_close(writer->archive) != ARCHIVE_OK)
         return writer_failed(writer, err);
-    return true;
+    return check_written(writer, err);
 }
 
 void tarball_writer_close(struct tarball_writer *writer)
 {
     if (writer == NULL)
         return;
-    if (writer->archive != NULL) {
-        (void)archive_write_fail(writer->archive); /* no trailer for an unfinished archive */
-        (void)archive_write_free(writer->archive);
-    }
+    writer->discard = true;
+    (void)archive_write_free(writer->archive);
     free(writer);
 }
 

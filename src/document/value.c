@@ -508,7 +508,11 @@ static bool is_among(const char *key, const char *const *names, size_t count)
 /* jansson's iterators change nothing but do not say const. */
 static json_t *iterable(const struct value *object)
 {
-    return (json_t *)(uintptr_t)object;
+    union {
+        const struct value *in;
+        json_t *out;
+    } same = {.in = object};
+    return same.out;
 }
 
 bool value_check_keys(const struct value *object, const char *const *names, size_t count,

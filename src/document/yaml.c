@@ -119,15 +119,27 @@ static bool refuse(struct yaml_reader *reader, const char *problem, struct error
     return error_set(err, ERROR_INVALID, "%s:%d:%d: %s", reader->name, line, column, problem);
 }
 
+static bool refuse_token(struct yaml_reader *reader, struct fy_token *token, const char *problem,
+                         struct error *err)
+{
+    const struct fy_mark *mark = fy_token_start_mark(token);
+    if (mark == NULL)
+        return refuse(reader, problem, err);
+    return error_set(err, ERROR_INVALID, "%s:%d:%d: %s", reader->name, mark->line + 1,
+                     mark->column + 1, problem);
+}
+
 /* What would make a value depend on more than what is written there. */
 static bool check_event(struct yaml_reader *reader, struct error *err)
 {
     if (reader->event->type == FYET_ALIAS)
         return refuse(reader, "aliases (*name) are not allowed", err);
-    if (fy_event_get_anchor_token(reader->event) != NULL)
-        return refuse(reader, "anchors (&name) are not allowed", err);
-    if (fy_event_get_tag_token(reader->event) != NULL)
-        return refuse(reader, "tags (!name) are not allowed", err);
+    struct fy_token *anchor = fy_event_get_anchor_token(reader->event);
+    if (anchor != NULL)
+        return refuse_token(reader, anchor, "anchors (&name) are not allowed", err);
+    struct fy_token *tag = fy_event_get_tag_token(reader->event);
+    if (tag != NULL)
+        return refuse_token(reader, tag, "tags (!name) are not allowed", err);
     return true;
 }
 

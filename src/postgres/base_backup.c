@@ -1,6 +1,7 @@
 #include "postgres/base_backup.h"
 
 #include "base_backup_internal.h"
+#include "connection_error.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -19,6 +20,7 @@ enum {
     WARNING_SIZE = 600,
     TABLESPACES_MAX = 100000,
     OPTION_LIST_VERSION = 150000,
+    STALL_TIMEOUT_S = 900, /* in mid-copy; the checkpoint at the start may take longer */
 };
 
 static bool check_options(const struct base_backup_options *options, struct error *err)
@@ -102,10 +104,7 @@ static void receive_warning(void *context, const PGresult *notice)
     if (backup->on_warning == NULL || text == NULL || severity == NULL ||
         strcmp(severity, "WARNING") != 0)
         return;
-    size_t len = strcspn(text, "\n");
-    len = len < sizeof line ? len : sizeof line - 1;
-    memcpy(line, text, len);
-    line[len] = '\0';
+    connection_message_line(text, line, sizeof line);
     backup->on_warning(backup->warning_context, line);
 }
 
@@ -113,7 +112,7 @@ bool base_backup_next_result(struct base_backup *backup, struct error *err)
 {
     PQclear(backup->result);
     backup->result = NULL;
-    if (!connection_next_result(backup->connection, &backup->result, err))
+    if (!connection_next_result(backup->connection, 0, &backup->result, err))
         return false;
     ExecStatusType status = PQresultStatus(backup->result);
     if (backup->result == NULL || status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE)
@@ -246,6 +245,7 @@ bool base_backup_next_message(struct base_backup *backup, size_t *out_len, struc
 {
     PGconn *pg = backup->connection->pg;
     *out_len = 0;
+    int64_t deadline_us = 0;
     PQfreemem(backup->message);
     backup->message = NULL;
     for (;;) {
@@ -260,8 +260,10 @@ bool base_backup_next_message(struct base_backup *backup, size_t *out_len, struc
         }
         if (len < 0)
             return connection_error(backup->connection, NULL, "read the base backup", err);
-        if (!connection_wait(backup->connection, POLLIN, 0, err))
-            return false;
+        if (deadline_us == 0)
+            deadline_us = connection_deadline_us((int64_t)STALL_TIMEOUT_S * 1000000);
+        if (!connection_wait(backup->connection, POLLIN, deadline_us, err))
+            return error_wrap(err, "could not read the base backup");
         if (PQconsumeInput(pg) != 1)
             return connection_error(backup->connection, NULL, "read the base backup", err);
     }
@@ -298,7 +300,7 @@ bool base_backup_next_archive(struct base_backup *backup, struct base_backup_arc
 static bool read_verdict(struct base_backup *backup, bool *out_checksum_failure, struct error *err)
 {
     CLEANUP(connection_result_cleanup) PGresult *verdict = NULL;
-    if (!connection_next_result(backup->connection, &verdict, err))
+    if (!connection_next_result(backup->connection, 0, &verdict, err))
         return false;
     *out_checksum_failure = false;
     if (PQresultStatus(verdict) == PGRES_COMMAND_OK)
@@ -313,7 +315,7 @@ static bool read_to_idle(struct base_backup *backup, struct error *err)
 {
     for (;;) {
         CLEANUP(connection_result_cleanup) PGresult *more = NULL;
-        if (!connection_next_result(backup->connection, &more, err))
+        if (!connection_next_result(backup->connection, 0, &more, err))
             return false;
         if (more == NULL)
             return true;

@@ -19,8 +19,8 @@ struct base_backup {
     PGresult *result;                           /* the next result, read ahead */
     bool in_copy;                               /* CopyData follow */
     bool in_archive;                            /* of the current archive */
-    size_t archive_count;               /* archives begun so far */
-    struct base_backup_archive pending; /* announced, not handed out yet */
+    size_t archive_count;                       /* archives begun so far */
+    struct base_backup_archive pending;         /* announced, not handed out yet */
     bool has_pending;
 };
 

@@ -17,6 +17,7 @@ enum {
     PARAMETERS_MAX = 80, /* libpq 15 knows 47 */
     CONNECT_TIMEOUT_S = 10,
     POLL_SLICE_MS = 100,
+    ANSWER_TIMEOUT_S = 60,
     MESSAGE_SIZE = 600,
     VERSION_MIN = 130000,
     VERSION_END = 190000,
@@ -87,7 +88,7 @@ static PGconn *start_connecting(const struct connection_options *options, struct
                     strchr(options->conninfo, '@') == NULL;
         char line[MESSAGE_SIZE] = "malformed";
         if (safe)
-            message_line(message, line, sizeof line);
+            connection_message_line(message, line, sizeof line);
         PQfreemem(message);
         (void)error_set(err, ERROR_USAGE, "cannot use the connection string: %s", line);
         return NULL;
@@ -120,10 +121,22 @@ static int64_t connect_deadline_us(PGconn *pg)
         for (; host != NULL && *host != '\0'; host++)
             hosts += *host == ',';
     }
-    return clock_monotonic_us(&clock_system) + seconds * hosts * 1000000;
+    return connection_deadline_us(seconds * hosts * 1000000);
 }
 
-bool connection_wait(struct connection *connection, short events, int64_t deadline_monotonic_us,
+int64_t connection_deadline_us(int64_t timeout_us)
+{
+    return timeout_us == 0 ? 0 : clock_monotonic_us(&clock_system) + timeout_us;
+}
+
+static bool no_answer(struct error *err)
+{
+    (void)error_set(err, ERROR_UNAVAILABLE, "the server did not answer in time");
+    err->retryable = true;
+    return false;
+}
+
+bool connection_wait(struct connection *connection, short events, int64_t deadline_us,
                      struct error *err)
 {
     for (;;) {
@@ -137,13 +150,8 @@ bool connection_wait(struct connection *connection, short events, int64_t deadli
             return true;
         if (ready < 0 && errno != EINTR)
             return error_set_errno(err, errno, "could not wait for the server");
-        if (deadline_monotonic_us != 0 &&
-            clock_monotonic_us(&clock_system) >= deadline_monotonic_us) {
-            (void)error_set(err, ERROR_UNAVAILABLE, "could not connect: no answer in time");
-            err->retryable = true;
-            return error_hint(err, "Check that host and port of the connection string are right "
-                                   "and that no firewall drops the packets.");
-        }
+        if (deadline_us != 0 && clock_monotonic_us(&clock_system) >= deadline_us)
+            return no_answer(err);
     }
 }
 
@@ -153,8 +161,12 @@ static bool finish_connecting(struct connection *connection, struct error *err)
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
         short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        if (!connection_wait(connection, events, deadline_us, err))
-            return false;
+        if (!connection_wait(connection, events, deadline_us, err)) {
+            if (err->kind == ERROR_UNAVAILABLE)
+                (void)error_hint(err, "Check that host and port of the connection string are "
+                                      "right and that no firewall drops the packets.");
+            return error_wrap(err, "could not connect");
+        }
         state = PQconnectPoll(connection->pg);
     }
     if (state != PGRES_POLLING_OK)
@@ -187,6 +199,7 @@ bool connection_open(const struct connection_options *options, struct connection
     if (connection == NULL)
         return error_no_memory(err, "a connection");
     connection->replication = options->replication;
+    connection->answer_timeout_us = (int64_t)ANSWER_TIMEOUT_S * 1000000;
     connection->pg = start_connecting(options, err);
     if (connection->pg == NULL)
         return false;
@@ -245,7 +258,7 @@ bool connection_error(struct connection *connection, const PGresult *result, con
         kind = ERROR_UNAVAILABLE;
         retryable = true;
     }
-    message_line(message, line, sizeof line);
+    connection_message_line(message, line, sizeof line);
     (void)error_set(err, kind, "could not %s: %s", what,
                     *line != '\0' ? line : "unexpected answer of the server");
     err->retryable = retryable;
@@ -272,10 +285,11 @@ bool connection_send(struct connection *connection, const char *statement, struc
     }
 }
 
-bool connection_next_result(struct connection *connection, PGresult **out, struct error *err)
+bool connection_next_result(struct connection *connection, int64_t deadline_us, PGresult **out,
+                            struct error *err)
 {
     while (PQisBusy(connection->pg)) {
-        if (!connection_wait(connection, POLLIN, 0, err))
+        if (!connection_wait(connection, POLLIN, deadline_us, err))
             return false;
         if (PQconsumeInput(connection->pg) != 1)
             return connection_error(connection, NULL, "read an answer", err);
@@ -284,22 +298,30 @@ bool connection_next_result(struct connection *connection, PGresult **out, struc
     return true;
 }
 
+/* In a COPY the same result comes again and again until the data have been read. */
+static bool begins_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COPY_OUT || status == PGRES_COPY_IN || status == PGRES_COPY_BOTH;
+}
+
 bool connection_execute(struct connection *connection, const char *statement, ExecStatusType status,
                         const char *what, PGresult **out, struct error *err)
 {
     CLEANUP(connection_result_cleanup) PGresult *first = NULL;
+    int64_t deadline_us = connection_deadline_us(connection->answer_timeout_us);
     if (!connection_send(connection, statement, err) ||
-        !connection_next_result(connection, &first, err))
+        !connection_next_result(connection, deadline_us, &first, err))
         return error_wrap(err, "could not %s", what);
     bool done = first != NULL && PQresultStatus(first) == status;
     if (!done)
         (void)connection_error(connection, first, what, err);
-    for (bool more = first != NULL; more;) {
+    for (bool more = first != NULL && !begins_copy(first); more;) {
         CLEANUP(connection_result_cleanup) PGresult *next = NULL;
         struct error lost = {0};
-        if (!connection_next_result(connection, &next, done ? err : &lost))
+        if (!connection_next_result(connection, deadline_us, &next, done ? err : &lost))
             return false;
-        more = next != NULL;
+        more = next != NULL && !begins_copy(next);
     }
     if (done)
         *out = TAKE(first);

@@ -45,7 +45,7 @@ enum error_kind sqlstate_kind(const char *sqlstate, bool *out_retryable)
     return ERROR_IO;
 }
 
-char *message_line(const char *message, char *out, size_t size)
+char *connection_message_line(const char *message, char *out, size_t size)
 {
     size_t len = strcspn(message, "\n");
     if (len >= size)
@@ -182,7 +182,7 @@ bool connection_refused(PGconn *pg, bool replication, struct error *err)
 {
     char line[MESSAGE_SIZE];
     char sqlstate[SQLSTATE_LEN + 1];
-    message_line(PQerrorMessage(pg), line, sizeof line);
+    connection_message_line(PQerrorMessage(pg), line, sizeof line);
     if (take_sqlstate(line, sqlstate))
         return refused_by_server(pg, replication, sqlstate, line, err);
     enum error_kind kind = client_side_kind(pg, line);

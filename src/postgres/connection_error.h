@@ -15,6 +15,6 @@ enum error_kind sqlstate_kind(const char *sqlstate, bool *out_retryable);
 bool connection_refused(PGconn *pg, bool replication, struct error *err);
 
 /* Copies a message of libpq: first line only, without the final line feed. Returns out. */
-char *message_line(const char *message, char *out, size_t size);
+char *connection_message_line(const char *message, char *out, size_t size);
 
 #endif

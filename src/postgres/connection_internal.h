@@ -18,6 +18,7 @@ typedef void (*connection_notice_fn)(void *context, const PGresult *notice);
 struct connection {
     PGconn *pg;
     bool replication;
+    int64_t answer_timeout_us;      /* of connection_execute; 0: it may take as long as it wants */
     connection_notice_fn on_notice; /* NULL: forgotten */
     void *notice_context;
 };
@@ -25,20 +26,25 @@ struct connection {
 /* For CLEANUP(). */
 void connection_result_cleanup(PGresult **result);
 
-/* Waits until the socket is ready for `events` (POLLIN, POLLOUT). No deadline when 0. */
-MUST_CHECK bool connection_wait(struct connection *connection, short events,
-                                int64_t deadline_monotonic_us, struct error *err);
+/* A point of clock_system's monotonic time for the functions below; 0 stays 0, "no deadline". */
+int64_t connection_deadline_us(int64_t timeout_us);
+
+/* Waits until the socket is ready for `events` (POLLIN, POLLOUT). A server that says nothing until
+ * the deadline is ERROR_UNAVAILABLE: its machine answers TCP keepalives even when it hangs. */
+MUST_CHECK bool connection_wait(struct connection *connection, short events, int64_t deadline_us,
+                                struct error *err);
 
 /* Sends one statement of the simple protocol without waiting for its results. */
 MUST_CHECK bool connection_send(struct connection *connection, const char *statement,
                                 struct error *err);
 
 /* Waits for the next result and gives it: NULL after the last one. Its status is not looked at. */
-MUST_CHECK bool connection_next_result(struct connection *connection, PGresult **out,
-                                       struct error *err);
+MUST_CHECK bool connection_next_result(struct connection *connection, int64_t deadline_us,
+                                       PGresult **out, struct error *err);
 
 /* Sends one statement and gives its first result, which must have this status; the other results
- * are read and forgotten. `what` is for the message: "could not WHAT: reason". */
+ * are read and forgotten (but not those after a COPY begins), all within answer_timeout_us (a
+ * minute unless changed). `what` is for the message: "could not WHAT: reason". */
 MUST_CHECK bool connection_execute(struct connection *connection, const char *statement,
                                    ExecStatusType status, const char *what, PGresult **out,
                                    struct error *err);

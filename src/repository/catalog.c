@@ -24,13 +24,13 @@ static bool add_key(void *context, const struct store_object *object, struct err
     struct catalog *catalog = context;
     if (!text_ends_with(object->key, ".manifest"))
         return true;
-    struct catalog_entry *entries =
-        realloc(catalog->entries, (catalog->count + 1) * sizeof *entries);
+    struct catalog_entry *entries = realloc(catalog->entries,
+                                            (catalog->count + 1) * sizeof *entries);
     if (entries == NULL)
         return error_no_memory(err, "the list of snapshots");
     catalog->entries = entries;
-    entries[catalog->count] =
-        (struct catalog_entry){.key = strdup(object->key), .size_bytes = object->size_bytes};
+    entries[catalog->count] = (struct catalog_entry){.key = strdup(object->key),
+                                                     .size_bytes = object->size_bytes};
     if (entries[catalog->count].key == NULL)
         return error_no_memory(err, "the list of snapshots");
     catalog->count++;
@@ -58,8 +58,8 @@ static bool load_entry(const struct repository *repository, struct catalog_entry
         return true;
     if (!is_about_the_object(err->kind))
         return false;
-    (void)snprintf(entry->problem, sizeof entry->problem, "%.*s",
-                   (int)sizeof entry->problem - 1, err->text);
+    (void)snprintf(entry->problem, sizeof entry->problem, "%.*s", (int)sizeof entry->problem - 1,
+                   err->text);
     return true;
 }
 
@@ -77,20 +77,26 @@ bool catalog_load(const struct repository *repository, struct catalog *out, stru
     return true;
 }
 
+/* The newest one. When it cannot be read, an older one in its place would be a silent loss of what
+ * happened in between: the caller has to name it. */
 static bool find_latest(const struct catalog *catalog, const struct catalog_entry **out,
                         struct error *err)
 {
-    for (size_t i = catalog->count; i-- > 0;) {
-        if (catalog->entries[i].readable) {
-            *out = &catalog->entries[i];
-            return true;
-        }
+    if (catalog->count == 0) {
+        (void)error_set(err, ERROR_NOT_FOUND, "the repository holds no snapshot");
+        return error_hint(err, "Take one with: mainstay snapshot create");
     }
-    if (catalog->count > 0)
-        return error_set(err, ERROR_CORRUPT, "no manifest can be read; the newest: %s",
-                         catalog->entries[catalog->count - 1].problem);
-    (void)error_set(err, ERROR_NOT_FOUND, "the repository holds no snapshot");
-    return error_hint(err, "Take one with: mainstay snapshot create");
+    const struct catalog_entry *newest = &catalog->entries[catalog->count - 1];
+    if (newest->readable) {
+        *out = newest;
+        return true;
+    }
+    (void)error_set(err, ERROR_CORRUPT, "cannot read the newest snapshot: %s", newest->problem);
+    for (size_t i = catalog->count; i-- > 0;)
+        if (catalog->entries[i].readable)
+            return error_hint(err, "The newest that can be read is %s; name it with: --snapshot %s",
+                              catalog->entries[i].info.id, catalog->entries[i].info.id);
+    return false;
 }
 
 bool catalog_find(const struct catalog *catalog, const char *wanted,

@@ -22,12 +22,13 @@ bool envelope_check(struct reader *reader, enum object_kind kind,
     const uint8_t *id;
     uint32_t reserved;
     if (!reader_bytes(reader, sizeof magic + 4, &head, err) ||
-        !reader_u32(reader, &reserved, err) ||
-        !reader_bytes(reader, REPOSITORY_ID_BYTES, &id, err))
+        !reader_u32(reader, &reserved, err) || !reader_bytes(reader, REPOSITORY_ID_BYTES, &id, err))
         return false;
     if (memcmp(head, magic, sizeof magic) != 0)
-        return error_set(err, ERROR_CORRUPT, "%s is damaged: it does not start as an object of "
-                                             "mainstay does", reader->what);
+        return error_set(err, ERROR_CORRUPT,
+                         "%s is damaged: it does not start as an object of "
+                         "mainstay does",
+                         reader->what);
     if (head[8] != REPOSITORY_FORMAT_VERSION || reserved != 0)
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot read %s: it has format version %u, this program knows %d",
@@ -38,7 +39,8 @@ bool envelope_check(struct reader *reader, enum object_kind kind,
     if (head[10] != 0)
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot read %s: it is encrypted with cipher %u (key slot %u), which "
-                         "this program cannot apply", reader->what, head[10], head[11]);
+                         "this program cannot apply",
+                         reader->what, head[10], head[11]);
     if (memcmp(id, repository->id, REPOSITORY_ID_BYTES) != 0)
         return error_set(err, ERROR_REFUSED, "cannot use %s: it belongs to another repository",
                          reader->what);

@@ -68,8 +68,7 @@ bool manifest_add_pack(struct manifest *manifest, const struct pack_ref *ref, ui
     return true;
 }
 
-bool manifest_add_entry(struct manifest *manifest, struct manifest_entry *entry,
-                        struct error *err)
+bool manifest_add_entry(struct manifest *manifest, struct manifest_entry *entry, struct error *err)
 {
     void *entries = manifest->entries;
     if (!grow(&entries, manifest->entry_count, &manifest->entry_capacity, sizeof *entry, err))
@@ -112,8 +111,7 @@ static bool check_order(const struct manifest *manifest, struct error *err)
 bool manifest_sort(struct manifest *manifest, struct error *err)
 {
     if (manifest->entry_count > 0)
-        qsort(manifest->entries, manifest->entry_count, sizeof *manifest->entries,
-              compare_entries);
+        qsort(manifest->entries, manifest->entry_count, sizeof *manifest->entries, compare_entries);
     return check_order(manifest, err);
 }
 
@@ -263,8 +261,8 @@ static bool check_map(const struct manifest *manifest, const struct manifest_ent
             return true;
         if (run.is_data && (run.pack >= manifest->pack_count ||
                             run.ordinal + run.count > manifest->packs[run.pack].page_count))
-            return error_set(err, ERROR_CORRUPT,
-                             "the page map of \"%s\" points outside its packs", entry->path);
+            return error_set(err, ERROR_CORRUPT, "the page map of \"%s\" points outside its packs",
+                             entry->path);
     }
 }
 
@@ -310,8 +308,7 @@ static bool read_entry(struct reader *body, const struct manifest *manifest,
 {
     uint8_t kind;
     uint64_t mode;
-    if (!reader_u8(body, &kind, err) ||
-        !reader_text(body, PATH_MAX_BYTES, &entry->path, err) ||
+    if (!reader_u8(body, &kind, err) || !reader_text(body, PATH_MAX_BYTES, &entry->path, err) ||
         !reader_count(body, 07777, &mode, err) || !reader_signed(body, &entry->mtime_s, err))
         return false;
     entry->mode = (uint32_t)mode;
@@ -345,8 +342,7 @@ static bool read_packs(struct reader *body, struct manifest *manifest, struct er
             return false;
         if (ref.size_bytes < PACK_HEADER_BYTES + index_bytes + PACK_TRAILER_BYTES)
             return error_set(err, ERROR_CORRUPT, "%s is damaged: pack %llu cannot have %llu bytes",
-                             body->what, (unsigned long long)i,
-                             (unsigned long long)ref.size_bytes);
+                             body->what, (unsigned long long)i, (unsigned long long)ref.size_bytes);
         memcpy(ref.id, id, PACK_ID_BYTES);
         ref.index_bytes = (uint32_t)index_bytes;
         ref.page_count = (uint32_t)pages;
@@ -386,8 +382,10 @@ static bool read_head(const struct repository *repository, struct reader *reader
         !reader_u64(reader, &hash, err))
         return false;
     if (hash != digest_xxh3(summary, len))
-        return error_set(err, ERROR_CORRUPT, "%s is damaged: its summary does not have the right "
-                                             "checksum", reader->what);
+        return error_set(err, ERROR_CORRUPT,
+                         "%s is damaged: its summary does not have the right "
+                         "checksum",
+                         reader->what);
     return snapshot_info_from_json(summary, len, reader->what, out, err);
 }
 
@@ -416,8 +414,7 @@ static bool decompress_body(struct reader *reader, uint8_t **out, size_t *out_le
     if (raw == NULL)
         return error_no_memory(err, reader->what);
     if (!codec_context_new(&codec, err) ||
-        !codec_decompress(codec, (enum codec)codec_id, stored, stored_bytes, raw, raw_bytes,
-                          err)) {
+        !codec_decompress(codec, (enum codec)codec_id, stored, stored_bytes, raw, raw_bytes, err)) {
         free(raw);
         return error_wrap(err, "%s is damaged", reader->what);
     }
@@ -439,8 +436,7 @@ bool manifest_decode(const struct repository *repository, const void *bytes, siz
     size_t checked_len = len < sizeof hash ? 0 : len - sizeof hash;
     reader_init(&reader, bytes, checked_len, what);
     digest_sha256(bytes, checked_len, hash);
-    if (len < sizeof hash ||
-        memcmp(hash, (const uint8_t *)bytes + checked_len, sizeof hash) != 0) {
+    if (len < sizeof hash || memcmp(hash, (const uint8_t *)bytes + checked_len, sizeof hash) != 0) {
         /* Say the more telling thing first: another repository, a newer format. */
         struct error foreign;
         if (!envelope_check(&reader, OBJECT_MANIFEST, repository, &foreign)) {
@@ -466,8 +462,8 @@ bool manifest_decode(const struct repository *repository, const void *bytes, siz
 }
 
 /* Reads the first max bytes of the object (all of it when it is shorter). */
-static bool fetch(const struct repository *repository, const char *key, size_t max,
-                  struct buf *out, struct error *err)
+static bool fetch(const struct repository *repository, const char *key, size_t max, struct buf *out,
+                  struct error *err)
 {
     struct store_object object;
     size_t got;

@@ -69,8 +69,7 @@ static bool check_trailer(struct reader *tail, uint64_t size_bytes, struct reade
     size_t index_len = reader_left(tail) - PACK_TRAILER_BYTES;
     if (!reader_bytes(tail, index_len, &index, err) || !reader_u64(tail, &offset, err) ||
         !reader_u32(tail, &len, err) || !reader_u32(tail, out_pages, err) ||
-        !reader_u64(tail, &hash, err) ||
-        !reader_bytes(tail, sizeof trailer_magic, &end_magic, err))
+        !reader_u64(tail, &hash, err) || !reader_bytes(tail, sizeof trailer_magic, &end_magic, err))
         return false;
     if (memcmp(end_magic, trailer_magic, sizeof trailer_magic) != 0 || len != index_len ||
         size_bytes < (uint64_t)PACK_HEADER_BYTES + PACK_TRAILER_BYTES + len ||

@@ -46,7 +46,8 @@ struct pack_writer {
     struct queue free_packs;
     struct queue full;
 
-    struct frame_job *jobs; /* all of them; slots[i] is the compressed frame with number % count = i */
+    struct frame_job
+        *jobs; /* all of them; slots[i] is the compressed frame with number % count = i */
     struct frame_job **slots;
     size_t job_count;
     struct pack_build *builds;
@@ -176,8 +177,7 @@ static void append_frame(struct pack_build *build, const struct frame_job *job)
         .page_count = (uint8_t)job->pages,
         .codec = (uint8_t)job->codec,
     };
-    memcpy(index->page_hashes + index->page_count, job->hashes,
-           job->pages * sizeof job->hashes[0]);
+    memcpy(index->page_hashes + index->page_count, job->hashes, job->pages * sizeof job->hashes[0]);
     index->page_count += job->pages;
     buf_put(&build->bytes, job->stored, job->stored_bytes);
 }
@@ -260,8 +260,7 @@ static bool record_pack(struct pack_writer *writer, const struct pack_build *bui
     return done;
 }
 
-static bool put_pack(struct pack_writer *writer, const struct pack_build *build,
-                     struct error *err)
+static bool put_pack(struct pack_writer *writer, const struct pack_build *build, struct error *err)
 {
     uint8_t id[PACK_ID_BYTES];
     char key[PACK_KEY_SIZE];
@@ -365,9 +364,8 @@ static int clamp_threads(int wanted)
     return wanted > MAX_THREADS ? MAX_THREADS : wanted;
 }
 
-bool pack_writer_new(const struct repository *repository,
-                     const struct pack_writer_options *options, struct pack_writer **out,
-                     struct error *err)
+bool pack_writer_new(const struct repository *repository, const struct pack_writer_options *options,
+                     struct pack_writer **out, struct error *err)
 {
     CLEANUP(pack_writer_cleanup) struct pack_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
@@ -378,8 +376,7 @@ bool pack_writer_new(const struct repository *repository,
     writer->options.uploads = clamp_threads(options->uploads);
     (void)pthread_mutex_init(&writer->lock, NULL);
     (void)pthread_cond_init(&writer->changed, NULL);
-    if (!allocate_jobs(writer, err) || !allocate_builds(writer, err) ||
-        !start_threads(writer, err))
+    if (!allocate_jobs(writer, err) || !allocate_builds(writer, err) || !start_threads(writer, err))
         return false;
     *out = TAKE(writer);
     return true;

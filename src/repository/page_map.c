@@ -30,8 +30,7 @@ static bool continues(const struct page_run *run, const struct page_run *next)
 {
     if (run->count == 0 || run->is_data != next->is_data || run->count > UINT32_MAX - next->count)
         return false;
-    return !run->is_data ||
-           (run->pack == next->pack && run->ordinal + run->count == next->ordinal);
+    return !run->is_data || (run->pack == next->pack && run->ordinal + run->count == next->ordinal);
 }
 
 void page_map_builder_add(struct page_map_builder *builder, const struct page_run *run)

@@ -105,8 +105,7 @@ static uint64_t fetch_end(const struct page_reader *reader, const struct pack_fr
         const struct pack_frame *frame = pack_index_find(&reader->index, demand->ranges[i].ordinal);
         const struct pack_frame *last = pack_index_find(&reader->index, last_ordinal);
         for (; frame <= last; frame++) {
-            if (frame->offset > end + GAP_BYTES ||
-                frame_end(frame) > first->offset + FETCH_BYTES)
+            if (frame->offset > end + GAP_BYTES || frame_end(frame) > first->offset + FETCH_BYTES)
                 return end;
             if (frame_end(frame) > end)
                 end = frame_end(frame);
@@ -125,8 +124,8 @@ static bool load_frame(struct page_reader *reader, const struct pack_frame *fram
         uint64_t end = fetch_end(reader, frame, demand);
         size_t len = (size_t)(end - frame->offset);
         reader->fetched_start = reader->fetched_end = 0;
-        if (!pack_read_range(reader->repository, &reader->ref, frame->offset, len,
-                             reader->fetched, err))
+        if (!pack_read_range(reader->repository, &reader->ref, frame->offset, len, reader->fetched,
+                             err))
             return false;
         reader->fetched_start = frame->offset;
         reader->fetched_end = end;
@@ -134,8 +133,8 @@ static bool load_frame(struct page_reader *reader, const struct pack_frame *fram
     }
     reader->frame_valid = false;
     if (!pack_frame_decode(&reader->index, frame, reader->codec,
-                           reader->fetched + (frame->offset - reader->fetched_start),
-                           reader->pages, reader->label, err))
+                           reader->fetched + (frame->offset - reader->fetched_start), reader->pages,
+                           reader->label, err))
         return false;
     reader->frame_valid = true;
     reader->frame_ordinal = frame->first_ordinal;

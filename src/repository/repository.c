@@ -91,8 +91,9 @@ static bool read_config(struct store *store, struct buf *out, struct error *err)
     if (!store_get(store, REPOSITORY_CONFIG_KEY, 0, CONFIG_MAX_BYTES, to, &got, err)) {
         if (err->kind != ERROR_NOT_FOUND)
             return error_wrap(err, "could not open the repository");
-        (void)error_set(err, ERROR_NOT_FOUND, "there is no repository here: the store has no "
-                                              "object \"" REPOSITORY_CONFIG_KEY "\"");
+        (void)error_set(err, ERROR_NOT_FOUND,
+                        "there is no repository here: the store has no "
+                        "object \"" REPOSITORY_CONFIG_KEY "\"");
         return error_hint(err, "Check the URL, or create one with: mainstay repo init");
     }
     out->len = got;
@@ -115,12 +116,14 @@ static bool check_features(const struct value *config, struct error *err)
             return false;
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot use this repository: it needs the feature \"%.100s\", which this "
-                         "program does not know", feature);
+                         "program does not know",
+                         feature);
     }
     if (strcmp(cipher, "none") != 0 || value_count(slots) > 0)
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot use this repository: it is encrypted with \"%.100s\", which this "
-                         "program cannot apply", cipher);
+                         "program cannot apply",
+                         cipher);
     return true;
 }
 
@@ -137,7 +140,8 @@ static bool check_format(const struct value *config, struct error *err)
     if (version != REPOSITORY_FORMAT_VERSION) {
         (void)error_set(err, ERROR_UNSUPPORTED,
                         "cannot use this repository: it has format version %llu, this program "
-                        "knows %d", (unsigned long long)version, REPOSITORY_FORMAT_VERSION);
+                        "knows %d",
+                        (unsigned long long)version, REPOSITORY_FORMAT_VERSION);
         return error_hint(err, "Use the version of mainstay that wrote it, or a newer one.");
     }
     return check_features(config, err);
@@ -173,10 +177,10 @@ bool repository_open(struct store *store, struct repository *out, struct error *
     buf_init(&text, CONFIG_MAX_BYTES);
     if (!read_config(store, &text, err))
         return false;
-    CLEANUP(value_cleanup) struct value *config =
-        value_parse(text.data, text.len, CONFIG_MAX_BYTES, REPOSITORY_CONFIG_KEY, err);
-    if (config == NULL || !check_format(config, err) ||
-        !get_settings(config, &repository, err)) {
+    CLEANUP(value_cleanup)
+    struct value *config = value_parse(text.data, text.len, CONFIG_MAX_BYTES, REPOSITORY_CONFIG_KEY,
+                                       err);
+    if (config == NULL || !check_format(config, err) || !get_settings(config, &repository, err)) {
         if (err->kind != ERROR_UNSUPPORTED && err->kind != ERROR_NO_MEMORY)
             err->kind = ERROR_CORRUPT;
         return err->kind == ERROR_CORRUPT

@@ -10,7 +10,15 @@
 
 enum { SUMMARY_MAX_BYTES = 1 << 20 };
 
-enum field_type { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_U64, FIELD_U64_TEXT, FIELD_LSN, FIELD_TIME };
+enum field_type {
+    FIELD_TEXT,
+    FIELD_BOOL,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_U64_TEXT,
+    FIELD_LSN,
+    FIELD_TIME
+};
 
 struct field {
     const char *key;
@@ -19,14 +27,14 @@ struct field {
     size_t size; /* FIELD_TEXT */
 };
 
-#define TEXT_FIELD(name, member)                                                                   \
-    {                                                                                              \
-        name, FIELD_TEXT, offsetof(struct snapshot_info, member),                                  \
-            sizeof((struct snapshot_info *)0)->member                                              \
+#define TEXT_FIELD(name, member)                                  \
+    {                                                             \
+        name, FIELD_TEXT, offsetof(struct snapshot_info, member), \
+            sizeof((struct snapshot_info *)0)->member             \
     }
-#define FIELD(name, type, member)                                                                  \
-    {                                                                                              \
-        name, type, offsetof(struct snapshot_info, member), 0                                      \
+#define FIELD(name, type, member)                             \
+    {                                                         \
+        name, type, offsetof(struct snapshot_info, member), 0 \
     }
 
 /* The JSON object, member by member; the order is the order in the file. Identifiers of 64 bits and
@@ -88,24 +96,24 @@ bool snapshot_info_add_warning(struct snapshot_info *info, const char *text, str
 bool snapshot_info_add_tablespace(struct snapshot_info *info, uint32_t oid, const char *path,
                                   struct error *err)
 {
-    struct snapshot_tablespace *tablespaces =
-        realloc(info->tablespaces, (info->tablespace_count + 1) * sizeof *tablespaces);
+    struct snapshot_tablespace *tablespaces = realloc(
+        info->tablespaces, (info->tablespace_count + 1) * sizeof *tablespaces);
     if (tablespaces == NULL)
         return error_no_memory(err, "a tablespace");
     info->tablespaces = tablespaces;
-    tablespaces[info->tablespace_count] =
-        (struct snapshot_tablespace){.oid = oid, .path = strdup(path)};
+    tablespaces[info->tablespace_count] = (struct snapshot_tablespace){.oid = oid,
+                                                                       .path = strdup(path)};
     if (tablespaces[info->tablespace_count].path == NULL)
         return error_no_memory(err, "a tablespace");
     info->tablespace_count++;
     return true;
 }
 
-bool snapshot_info_add_wal_range(struct snapshot_info *info,
-                                 const struct snapshot_wal_range *range, struct error *err)
+bool snapshot_info_add_wal_range(struct snapshot_info *info, const struct snapshot_wal_range *range,
+                                 struct error *err)
 {
-    struct snapshot_wal_range *ranges =
-        realloc(info->wal_ranges, (info->wal_range_count + 1) * sizeof *ranges);
+    struct snapshot_wal_range *ranges = realloc(info->wal_ranges,
+                                                (info->wal_range_count + 1) * sizeof *ranges);
     if (ranges == NULL)
         return error_no_memory(err, "a WAL range");
     info->wal_ranges = ranges;
@@ -133,7 +141,7 @@ static bool put_field(struct value *object, const struct snapshot_info *info,
     case FIELD_LSN:
         return value_set_text(object, field->key, text_lsn(*(const uint64_t *)at, text), err);
     case FIELD_TIME:
-        return value_set_text(object, field->key, text_time_us(*(const int64_t *)at, text), err);
+        return value_set_text(object, field->key, text_time_ms(*(const int64_t *)at, text), err);
     }
     return true;
 }
@@ -171,8 +179,7 @@ static bool put_wal_ranges(struct value *object, const struct snapshot_info *inf
     return true;
 }
 
-static bool put_warnings(struct value *object, const struct snapshot_info *info,
-                         struct error *err)
+static bool put_warnings(struct value *object, const struct snapshot_info *info, struct error *err)
 {
     struct value *array = value_set_new_array(object, "warnings", err);
     if (array == NULL)
@@ -192,8 +199,7 @@ bool snapshot_info_to_json(const struct snapshot_info *info, struct buf *out, st
         if (!put_field(object, info, &fields[i], err))
             return false;
     return put_tablespaces(object, info, err) && put_wal_ranges(object, info, err) &&
-           put_warnings(object, info, err) &&
-           value_print(object, false, out, err);
+           put_warnings(object, info, err) && value_print(object, false, out, err);
 }
 
 static bool bad_field(const struct field *field, struct error *err)
@@ -313,8 +319,8 @@ bool snapshot_info_from_json(const void *text, size_t len, const char *what,
                              struct snapshot_info *out, struct error *err)
 {
     struct snapshot_info info = {0};
-    CLEANUP(value_cleanup) struct value *object =
-        value_parse(text, len, SUMMARY_MAX_BYTES, what, err);
+    CLEANUP(value_cleanup)
+    struct value *object = value_parse(text, len, SUMMARY_MAX_BYTES, what, err);
     bool done = object != NULL;
     for (size_t i = 0; done && i < ARRAY_LEN(fields); i++)
         done = get_field(object, &info, &fields[i], err);

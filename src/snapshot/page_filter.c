@@ -75,13 +75,12 @@ enum page_verdict page_filter_decide(struct page_filter *filter, uint64_t block,
                                      struct page_run *out)
 {
     bool in_parent = seek_run(filter, block);
-    if (page_is_all_zero(bytes)) {
+    if (bytes_are_zero(bytes, PAGE_BYTES)) {
         if (!in_parent || filter->run.is_data)
             filter->all_reused = false;
         return PAGE_ZERO;
     }
-    if (!in_parent || !filter->run.is_data ||
-        !is_unchanged(filter, block, bytes, partial, hash)) {
+    if (!in_parent || !filter->run.is_data || !is_unchanged(filter, block, bytes, partial, hash)) {
         filter->all_reused = false;
         return PAGE_TAKE;
     }

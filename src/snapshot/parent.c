@@ -54,18 +54,21 @@ const char *parent_history_problem(const struct snapshot_info *snapshot,
     if (snapshot->timeline != server->identity.timeline) {
         const struct timeline_entry *entry = find_timeline(server, snapshot->timeline);
         if (entry == NULL) {
-            (void)snprintf(why, 256, "timeline %u of snapshot %s is not in the history of the "
-                           "server's timeline %u", snapshot->timeline, snapshot->id,
-                           server->identity.timeline);
+            (void)snprintf(why, 256,
+                           "timeline %u of snapshot %s is not in the history of the "
+                           "server's timeline %u",
+                           snapshot->timeline, snapshot->id, server->identity.timeline);
             return why;
         }
         end_lsn = entry->end_lsn;
     }
     if (snapshot->stop_lsn <= end_lsn)
         return NULL;
-    (void)snprintf(why, 256, "snapshot %s reaches to %s, but the server's history leaves its "
-                   "timeline %u at %s", snapshot->id, text_lsn(snapshot->stop_lsn, stop),
-                   snapshot->timeline, text_lsn(end_lsn, here));
+    (void)snprintf(why, 256,
+                   "snapshot %s reaches to %s, but the server's history leaves its "
+                   "timeline %u at %s",
+                   snapshot->id, text_lsn(snapshot->stop_lsn, stop), snapshot->timeline,
+                   text_lsn(end_lsn, here));
     return why;
 }
 
@@ -157,8 +160,7 @@ static bool find_missing(const struct repository *repository, struct parent *par
     for (size_t i = 0; i < count; i++)
         listing.by_id[i] = i;
     if (count > 1)
-        qsort_r(listing.by_id, count, sizeof *listing.by_id, compare_by_id,
-                parent->manifest.packs);
+        qsort_r(listing.by_id, count, sizeof *listing.by_id, compare_by_id, parent->manifest.packs);
     bool done = store_list(repository->store, "packs/", mark_present, &listing, err);
     free(listing.by_id);
     for (size_t i = 0; done && i < count; i++)

@@ -20,8 +20,7 @@ struct server_manifest {
     bool complete; /* the line with the checksum was seen */
 };
 
-bool server_manifest_new(struct manifest *manifest, struct server_manifest **out,
-                         struct error *err)
+bool server_manifest_new(struct manifest *manifest, struct server_manifest **out, struct error *err)
 {
     CLEANUP(server_manifest_cleanup) struct server_manifest *reader = calloc(1, sizeof *reader);
     if (reader == NULL)
@@ -92,8 +91,7 @@ static bool differs(const char *path, const char *what, struct error *err)
                            "again and check the network and this machine's memory.");
 }
 
-static bool check_file(struct server_manifest *reader, const struct value *file,
-                       struct error *err)
+static bool check_file(struct server_manifest *reader, const struct value *file, struct error *err)
 {
     CLEANUP(free_pointer) char *path = NULL;
     uint64_t size;
@@ -106,13 +104,14 @@ static bool check_file(struct server_manifest *reader, const struct value *file,
         return false;
     const struct manifest_entry *entry = manifest_find(reader->manifest, path);
     if (entry == NULL || entry->kind != ENTRY_FILE)
-        return error_set(err, ERROR_CORRUPT, "file \"%s\" did not arrive, though the server's "
-                                             "backup manifest lists it", path);
+        return error_set(err, ERROR_CORRUPT,
+                         "file \"%s\" did not arrive, though the server's "
+                         "backup manifest lists it",
+                         path);
     reader->files++;
     if (entry->size_bytes != size)
         return differs(path, "size", err);
-    if (strcmp(algorithm, "CRC32C") == 0 &&
-        (!parse_crc32c(checksum, &crc) || crc != entry->crc32c))
+    if (strcmp(algorithm, "CRC32C") == 0 && (!parse_crc32c(checksum, &crc) || crc != entry->crc32c))
         return differs(path, "checksum", err);
     return true;
 }
@@ -122,13 +121,14 @@ static bool get_lsn(const struct value *range, const char *key, uint64_t *out, s
     const char *text;
     if (!value_get_text(range, key, &text, err))
         return false;
-    return text_to_lsn(text, out) || error_set(err, ERROR_INVALID, WHAT " has no valid \"%s\"", key);
+    return text_to_lsn(text, out) ||
+           error_set(err, ERROR_INVALID, WHAT " has no valid \"%s\"", key);
 }
 
 static bool take_wal_range(struct server_manifest *reader, const struct value *item,
                            struct error *err)
 {
-    struct snapshot_wal_range range;
+    struct snapshot_wal_range range = {0};
     return value_get_u32(item, "Timeline", &range.timeline, err) &&
            get_lsn(item, "Start-LSN", &range.start_lsn, err) &&
            get_lsn(item, "End-LSN", &range.end_lsn, err) &&
@@ -147,8 +147,7 @@ static bool check_checksum(struct server_manifest *reader, const char *line, str
         return error_set(err, ERROR_CORRUPT, WHAT " has no checksum");
     memcpy(hex, quote - (sizeof hex - 1), sizeof hex - 1);
     hex[sizeof hex - 1] = '\0';
-    if (!text_from_hex(hex, expected, sizeof expected) ||
-        memcmp(hash, expected, sizeof hash) != 0)
+    if (!text_from_hex(hex, expected, sizeof expected) || memcmp(hash, expected, sizeof hash) != 0)
         return error_set(err, ERROR_CORRUPT, WHAT " arrived damaged: its checksum differs");
     reader->complete = true;
     return true;
@@ -170,8 +169,7 @@ static bool take_line(struct server_manifest *reader, struct error *err)
         len--;
     if (!text_starts_with(text, "{ \"") || len == 0 || text[len - 1] != '}')
         return true;
-    CLEANUP(value_cleanup) struct value *item =
-        value_parse(text, len, LINE_MAX_BYTES, WHAT, err);
+    CLEANUP(value_cleanup) struct value *item = value_parse(text, len, LINE_MAX_BYTES, WHAT, err);
     if (item == NULL)
         return false;
     return value_has(item, "Start-LSN") ? take_wal_range(reader, item, err)

@@ -36,7 +36,8 @@ static bool check_settings(const struct server_settings *settings, struct error 
     if (settings->block_size != PAGE_BYTES)
         return error_set(err, ERROR_REFUSED,
                          "cannot take snapshots of a server with blocks of %u bytes: only 8192 is "
-                         "supported", settings->block_size);
+                         "supported",
+                         settings->block_size);
     if (!settings->full_page_writes) {
         (void)error_set(err, ERROR_REFUSED,
                         "cannot take a snapshot while full_page_writes is off: pages that are "
@@ -78,8 +79,7 @@ static void on_warning(void *context, const char *text)
         job->out_of_memory = true;
 }
 
-static bool start_backup(struct snapshot_job *job, struct connection *connection,
-                         struct error *err)
+static bool start_backup(struct snapshot_job *job, struct connection *connection, struct error *err)
 {
     const struct snapshot_options *options = job->options;
     struct snapshot_info *info = &job->manifest.info;
@@ -118,9 +118,9 @@ static bool finish_backup(struct snapshot_job *job, struct error *err)
         return error_no_memory(err, "the server's warnings");
     if (job->warnings_dropped == 0)
         return true;
-    CLEANUP(free_pointer) char *text =
-        text_format("%" PRIu64 " more warnings of the server are not listed",
-                    job->warnings_dropped);
+    CLEANUP(free_pointer)
+    char *text = text_format("%" PRIu64 " more warnings of the server are not listed",
+                             job->warnings_dropped);
     return text == NULL ? error_no_memory(err, "a warning")
                         : snapshot_info_add_warning(info, text, err);
 }
@@ -131,10 +131,11 @@ static bool note_healing(struct snapshot_job *job, const struct parent *parent, 
     if (parent->missing_packs == 0)
         return true;
     struct snapshot_info *info = &job->manifest.info;
-    CLEANUP(free_pointer) char *text =
-        text_format("%" PRIu64 " packs of snapshot %s are missing from the store or have the wrong "
-                    "size; the %" PRIu64 " pages that are still in use were stored anew",
-                    parent->missing_packs, info->parent_id, job->parent.healed_pages);
+    CLEANUP(free_pointer)
+    char *text = text_format("%" PRIu64
+                             " packs of snapshot %s are missing from the store or have the wrong "
+                             "size; the %" PRIu64 " pages that are still in use were stored anew",
+                             parent->missing_packs, info->parent_id, job->parent.healed_pages);
     if (text == NULL)
         return error_no_memory(err, "a warning");
     log_event(LOG_WARNING, "snapshot.healed", "%s", text);

@@ -14,15 +14,15 @@
 struct snapshot_job {
     const struct repository *repository;
     const struct snapshot_options *options;
-    struct manifest manifest;  /* growing; maps in the notation above until job_resolve */
+    struct manifest manifest; /* growing; maps in the notation above until job_resolve */
     struct page_filter_parent parent;
-    bool pages_are_exact;      /* checksums now and in the parent: no change without a new LSN */
-    bool diverged;             /* a page changed without a new LSN: the parent cannot be trusted */
+    bool pages_are_exact; /* checksums now and in the parent: no change without a new LSN */
+    bool diverged;        /* a page changed without a new LSN: the parent cannot be trusted */
     char diverged_path[256];
     struct pack_writer *writer;
     struct base_backup *backup;
     uint64_t warnings_dropped;
-    bool out_of_memory;        /* while noting a warning of the server */
+    bool out_of_memory; /* while noting a warning of the server */
 };
 
 /* Reads all archives of the base backup: fills the manifest's entries, feeds the pack writer,

@@ -1,7 +1,7 @@
 /*
- * Addresses: while the backup runs, a page that was taken only has a sequence number. When all packs
- * are stored, the maps are rewritten to the pack table of the new manifest, which lists the packs
- * of the parent that are still used, then the new ones.
+ * Addresses: while the backup runs, a page that was taken only has a sequence number. When all
+ * packs are stored, the maps are rewritten to the pack table of the new manifest, which lists the
+ * packs of the parent that are still used, then the new ones.
  */
 #include "snapshot_job.h"
 
@@ -129,8 +129,7 @@ bool resolve_addresses(struct snapshot_job *job, struct error *err)
     size_t parent_packs = resolver.parent == NULL ? 0 : resolver.parent->pack_count;
     resolver.written = pack_writer_packs(job->writer, &resolver.written_count);
     resolver.parent_index = malloc((parent_packs + 1) * sizeof *resolver.parent_index);
-    resolver.written_index =
-        malloc((resolver.written_count + 1) * sizeof *resolver.written_index);
+    resolver.written_index = malloc((resolver.written_count + 1) * sizeof *resolver.written_index);
     bool done = resolver.parent_index != NULL && resolver.written_index != NULL;
     if (done) {
         for (size_t i = 0; i < parent_packs; i++)

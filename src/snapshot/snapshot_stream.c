@@ -159,8 +159,10 @@ static bool finish_file(struct file_stream *file, struct error *err)
             return false;
     }
     if (file->bytes_seen != file->entry.size_bytes)
-        return error_set(err, ERROR_CORRUPT, "file \"%s\" arrived with %" PRIu64 " bytes instead of "
-                         "%" PRIu64, file->entry.path, file->bytes_seen, file->entry.size_bytes);
+        return error_set(err, ERROR_CORRUPT,
+                         "file \"%s\" arrived with %" PRIu64 " bytes instead of "
+                         "%" PRIu64,
+                         file->entry.path, file->bytes_seen, file->entry.size_bytes);
     if (!check_divergence(file, err) || !page_map_builder_finish(&file->map, err) ||
         !buf_check(&file->hashes, "block hashes", err))
         return false;
@@ -186,8 +188,9 @@ static bool check_control_file(struct snapshot_job *job, const uint8_t *bytes, s
     }
     if (control.system_identifier != job->manifest.info.system_identifier)
         return error_set(err, ERROR_CORRUPT,
-                         "file \"" CONTROL_FILE "\" is of system %" PRIu64 ", the server of %"
-                         PRIu64, control.system_identifier, job->manifest.info.system_identifier);
+                         "file \"" CONTROL_FILE "\" is of system %" PRIu64
+                         ", the server of %" PRIu64,
+                         control.system_identifier, job->manifest.info.system_identifier);
     return true;
 }
 
@@ -275,8 +278,7 @@ static bool stream_archive(struct snapshot_job *job, const struct base_backup_ar
 static bool stream_manifest(struct snapshot_job *job, struct error *err)
 {
     CLEANUP(server_manifest_cleanup) struct server_manifest *reader = NULL;
-    if (!manifest_sort(&job->manifest, err) ||
-        !server_manifest_new(&job->manifest, &reader, err))
+    if (!manifest_sort(&job->manifest, err) || !server_manifest_new(&job->manifest, &reader, err))
         return false;
     for (;;) {
         const void *bytes;

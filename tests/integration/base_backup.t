@@ -148,12 +148,20 @@ is $? 1 "SIGTERM in mid-backup ends it"
 ok "within a second" test $((($(date +%s%N) - started) / 1000000)) -lt 1000
 like "$(cat "$TEST_DIR/term.err")" "error=cancelled" "and says so"
 
+"$tool" "$(cluster_conninfo main)" --slow >"$TEST_DIR/ended.out" 2>"$TEST_DIR/ended.err" &
+tool_pid=$!
+wait_for_archive "$TEST_DIR/ended.out"
+cluster_sql main "SELECT pg_terminate_backend(pid) FROM pg_stat_replication" >/dev/null
+wait "$tool_pid"
+is $? 1 "a backup that the administrator ends fails"
+like "$(cat "$TEST_DIR/ended.err")" "error=unavailable retryable=1.*administrator" "with the reason"
+
 "$tool" "$(cluster_conninfo main)" --slow >"$TEST_DIR/kill.out" 2>"$TEST_DIR/kill.err" &
 tool_pid=$!
 wait_for_archive "$TEST_DIR/kill.out"
-cluster_stop main immediate
+cluster_kill main
 wait "$tool_pid"
-is $? 1 "a server that goes away in mid-backup fails it"
+is $? 1 "a server that crashes in mid-backup fails it"
 like "$(cat "$TEST_DIR/kill.err")" "error=unavailable retryable=1" "as something to try again"
 
 # --- bad pages -------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the integration tests (bash): throw-away PostgreSQL clusters and TAP output.
 #
 #     . "$(dirname "$0")/../lib/cluster.sh"
@@ -17,77 +18,15 @@
 
 PG_MAJOR=${PG_MAJOR:-15}
 TESTS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=${B:-$(dirname "$TESTS_ROOT")/build}
+export BUILD=${B:-$(dirname "$TESTS_ROOT")/build}
 SERVER_USER=${SERVER_USER:-postgres}
 SERVER_PASSWORD=mainstay-test
 export LC_ALL=C PGCONNECT_TIMEOUT=10
 unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
 
-test_count=0
-test_failed=0
 cluster_names=()
-
-# --- TAP -----------------------------------------------------------------------------------------
-
-note() { printf '# %s\n' "$@"; }
-diag() { printf '# %s\n' "$@" >&2; }
-
-tap_result() { # status description
-    test_count=$((test_count + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $test_count - $2"
-        return
-    fi
-    test_failed=$((test_failed + 1))
-    echo "not ok $test_count - $2"
-}
-
-# ok DESCRIPTION COMMAND...: passes when the command does; shows its output when it does not.
-ok() {
-    local description=$1 output status=0
-    shift
-    output=$("$@" 2>&1) || status=$?
-    tap_result "$status" "$description"
-    [ "$status" -eq 0 ] && return
-    output=$(head -n 20 <<<"$output")
-    diag "exit code $status of: $*" "${output//$'\n'/$'\n'# }"
-}
-
-# is GOT EXPECTED DESCRIPTION
-is() {
-    local status=0
-    [ "$1" = "$2" ] || status=1
-    tap_result "$status" "$3"
-    [ "$status" -eq 0 ] || diag "     got: $1" "expected: $2"
-}
-
-# like TEXT PATTERN DESCRIPTION: an extended regular expression
-like() {
-    local status=0
-    [[ $1 =~ $2 ]] || status=1
-    tap_result "$status" "$3"
-    [ "$status" -eq 0 ] || diag "    text: ${1//$'\n'/$'\n'# }" " pattern: $2"
-}
-
-skip() { # COUNT REASON
-    local i
-    for ((i = 0; i < $1; i++)); do
-        test_count=$((test_count + 1))
-        echo "ok $test_count # SKIP $2"
-    done
-}
-
-skip_all() {
-    echo "1..0 # SKIP $1"
-    exit 0
-}
-
-plan() { echo "1..$1"; }
-
-done_testing() {
-    plan "$test_count"
-    [ "$test_failed" -eq 0 ] || exit 1
-}
+# shellcheck source=tests/lib/tap.sh
+. "$TESTS_ROOT/lib/tap.sh"
 
 # --- where things are ------------------------------------------------------------------------------
 
@@ -187,10 +126,10 @@ cluster_adopt() {
 
 # cluster_start NAME [SERVER OPTION...]: below the ephemeral ports; another port when it is taken
 cluster_start() {
-    local name=$1 try port data
+    local name=$1 port data
     shift
     data=$(cluster_data "$name")
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         port=$((20000 + (RANDOM * 32768 + RANDOM) % 10000))
         echo "$port" >"$TEST_DIR/$name.port"
         if as_server "$SERVER_BIN/pg_ctl" -w -t 60 -D "$data" -l "$TEST_DIR/$name.log" -o \

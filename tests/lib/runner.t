@@ -19,7 +19,7 @@ says() {
         tap_result 0 "$1"
     else
         tap_result 1 "$1"
-        tap_note "status $status: $output"
+        diag "status $status: $output"
     fi
 }
 
@@ -46,4 +46,4 @@ says 'several plans add up, as cmocka prints one for each group' 0 '3 passed, 0 
     <<<'echo 1..1; echo ok 1; echo 1..2; echo ok 1; echo ok 2'
 says 'cmocka marks skipped cases this way' 0 '0 passed, 0 failed, 1 skipped' 'test_later' \
     <<<'echo 1..1; echo "not ok 1 # SKIP test_later"'
-tap_done
+done_testing

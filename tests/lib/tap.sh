@@ -1,83 +1,84 @@
 # shellcheck shell=bash
-# Test Anything Protocol for shell tests: source it, call tap_*, end with tap_done.
+# Test Anything Protocol for shell tests. cluster.sh sources it; tests without a server do so
+# themselves, and end with done_testing.
 
-tap_count=0
-tap_failed=0
+test_count=0
+test_failed=0
 
-# tap_result STATUS NAME: 0 is success. Lines on stdin of a failure go through tap_note.
-tap_result() {
-    tap_count=$((tap_count + 1))
+note() { printf '# %s\n' "$@"; }
+# Text of several lines becomes comments, line by line.
+diag() {
+    local text
+    for text in "$@"; do
+        echo "# ${text//$'\n'/$'\n'# }" >&2
+    done
+}
+
+tap_result() { # STATUS DESCRIPTION
+    test_count=$((test_count + 1))
     if [[ $1 -eq 0 ]]; then
-        echo "ok $tap_count - $2"
-        return 0
+        echo "ok $test_count - $2"
+        return
     fi
-    tap_failed=$((tap_failed + 1))
-    echo "not ok $tap_count - $2"
-    return 0
+    test_failed=$((test_failed + 1))
+    echo "not ok $test_count - $2"
 }
 
-tap_note() {
-    local text=$*
-    echo "# ${text//$'\n'/$'\n'# }"
-}
-
-# tap_ok NAME COMMAND...: the command must succeed; its output is shown when it does not.
-tap_ok() {
-    local name=$1 output status=0
+# ok DESCRIPTION COMMAND...: passes when the command does; shows its output when it does not.
+ok() {
+    local description=$1 output status=0
     shift
     output=$("$@" 2>&1) || status=$?
-    tap_result "$status" "$name"
-    [[ $status -eq 0 ]] || tap_note "$* (status $status): $output"
+    tap_result "$status" "$description"
+    [[ $status -eq 0 ]] || diag "exit code $status of: $*" "$(head -n 40 <<<"$output")"
 }
 
-# tap_fails NAME WANTED_STATUS PATTERN COMMAND...: exit status and message must both be right.
-tap_fails() {
-    local name=$1 wanted=$2 pattern=$3 output status=0
+# fails DESCRIPTION STATUS PATTERN COMMAND...: exit status ("1|4") and message must both be right.
+fails() {
+    local description=$1 expected=$2 pattern=$3 output status=0
     shift 3
     output=$("$@" 2>&1) || status=$?
-    if [[ $status -eq $wanted ]] && grep -Eq -- "$pattern" <<<"$output"; then
-        tap_result 0 "$name"
+    if [[ $status =~ ^($expected)$ ]] && grep -Eq -- "$pattern" <<<"$output"; then
+        tap_result 0 "$description"
         return
     fi
-    tap_result 1 "$name"
-    tap_note "$*"
-    tap_note "status $status, wanted $wanted; wanted text: $pattern"
-    tap_note "$output"
+    tap_result 1 "$description"
+    diag "exit code $status, expected $expected, of: $*" "expected text: $pattern" \
+        "$(head -n 40 <<<"$output")"
 }
 
-# tap_is GOT WANTED NAME
-tap_is() {
-    if [[ $1 == "$2" ]]; then
-        tap_result 0 "$3"
-        return
-    fi
-    tap_result 1 "$3"
-    tap_note "got:    $1"
-    tap_note "wanted: $2"
-}
-
-# tap_like TEXT PATTERN NAME
-tap_like() {
+# is GOT EXPECTED DESCRIPTION
+is() {
     local status=0
-    grep -Eq -- "$2" <<<"$1" || status=1
+    [[ $1 == "$2" ]] || status=1
     tap_result "$status" "$3"
-    [[ $status -eq 0 ]] || tap_note "no match for \"$2\" in: $1"
+    [[ $status -eq 0 ]] || diag "     got: $1" "expected: $2"
 }
 
-# tap_skip NAME REASON
-tap_skip() {
-    tap_count=$((tap_count + 1))
-    echo "ok $tap_count - $1 # SKIP $2"
+# like TEXT PATTERN DESCRIPTION: an extended regular expression
+like() {
+    local status=0
+    [[ $1 =~ $2 ]] || status=1
+    tap_result "$status" "$3"
+    [[ $status -eq 0 ]] || diag "    text: $1" " pattern: $2"
 }
 
-# tap_skip_all REASON: ends the program.
-tap_skip_all() {
+skip() { # COUNT REASON
+    local i
+    for ((i = 0; i < $1; i++)); do
+        test_count=$((test_count + 1))
+        echo "ok $test_count # SKIP $2"
+    done
+}
+
+skip_all() {
     echo "1..0 # SKIP $1"
     exit 0
 }
 
-tap_done() {
-    echo "1..$tap_count"
-    [[ $tap_failed -eq 0 ]] || exit 1
-    exit 0
+plan() { echo "1..$1"; }
+
+done_testing() {
+    plan "$test_count"
+    [[ $test_failed -eq 0 ]] || exit 1
 }

@@ -40,12 +40,12 @@ offends() {
     clean_tree
     mkdir -p "$(dirname "$toy/$3")"
     cat >>"$toy/$3"
-    tap_fails "$1 finds: $2 ($3)" "${4:-1}" "$2" "$here/check" "$1" "$toy"
+    fails "$1 finds: $2 ($3)" "${4:-1}" "$2" "$here/check" "$1" "$toy"
 }
 
 clean_tree
 while read -r rule; do
-    tap_ok "a clean tree passes: $rule" "$here/check" "$rule" "$toy"
+    ok "a clean tree passes: $rule" "$here/check" "$rule" "$toy"
 done < <("$here/check" list)
 
 offends layers 'base may not include store/put.h' src/base/up.c <<<'#include "store/put.h"'
@@ -59,7 +59,7 @@ clean_tree
 echo '#include <expat.h>' >"$toy/src/store/xml_a.c"
 mkdir -p "$toy/src/net"
 echo '#include <expat.h>' >"$toy/src/net/xml_b.c"
-tap_fails "owners finds: two modules with one library" 1 'only (net|store) may include' \
+fails "owners finds: two modules with one library" 1 'only (net|store) may include' \
     "$here/check" owners "$toy"
 offends headers 'size_t' include/base/needs.h <<<'size_t thing_bytes(void);'
 for call in 'strcpy(a, b)' 'sprintf(a, b)' 'atoi(a)' 'system (a)' 'localtime(a)' 'strtok(a, b)' \
@@ -76,7 +76,7 @@ offends sizes 'function of 90 lines' src/base/long.c < <(
 offends sizes 'lines, at most 800' src/base/tall.c < <(printf 'int f(void);\n%.0s' {1..801})
 offends paths 'notes.txt' tests/notes.txt <<<"see /""root/notes"
 offends format 'clang-format' src/base/wide.c <<<'int   f( void ) ;'
-offends shell 'SC2086' tests/bad.sh <<<$'#!/bin/bash\nls $HOME'
+offends shell 'SC2164' tests/bad.sh <<<$'#!/bin/bash\ncd /nowhere'
 offends clang-tidy 'bugprone-macro-parentheses' src/base/macro.c 123 <<'C'
 #define TWICE(a) a * 2
 int macro(int a);
@@ -99,10 +99,10 @@ clean_tree
 for tool in clang-tidy cppcheck; do
     "$here/check" "$tool" "$toy"
     count=$(find "$toy/build/lint/$tool" -type f | wc -l)
-    tap_is "$count" 1 "$tool remembers the file that passed"
+    is "$count" 1 "$tool remembers the file that passed"
     echo 'int thing_more(void);' >>"$toy/include/base/thing.h"
     "$here/check" "$tool" "$toy"
-    tap_is "$(find "$toy/build/lint/$tool" -type f | wc -l)" 2 "$tool looks again when a header changes"
+    is "$(find "$toy/build/lint/$tool" -type f | wc -l)" 2 "$tool looks again when a header changes"
     clean_tree
 done
-tap_done
+done_testing

@@ -43,8 +43,8 @@ static void test_scalars_stay_texts(void **state)
 {
     (void)state;
     CLEANUP(yaml_cleanup)
-    struct yaml_node *root =
-        parse_good("country: no\nnumber: 012\nbig: 1e3\nnone:\nquoted: \"\"\nlines: |\n  a\n  b\n");
+    struct yaml_node *root = parse_good(
+        "country: no\nnumber: 012\nbig: 1e3\nnone:\nquoted: \"\"\nlines: |\n  a\n  b\n");
     assert_string_equal(text_of(root, "country"), "no");
     assert_string_equal(text_of(root, "number"), "012");
     assert_string_equal(text_of(root, "big"), "1e3");
@@ -60,8 +60,8 @@ static void test_every_node_knows_its_position(void **state)
 {
     (void)state;
     CLEANUP(yaml_cleanup)
-    struct yaml_node *root =
-        parse_good("# comment\nstore:\n  url: /srv\n  list:\n    - a\n    - {k: v}\n");
+    struct yaml_node *root = parse_good(
+        "# comment\nstore:\n  url: /srv\n  list:\n    - a\n    - {k: v}\n");
     const struct yaml_pair *store = yaml_find(root, "store");
     assert_int_equal(store->line, 2);
     assert_int_equal(store->column, 1);

@@ -1,0 +1,22 @@
+/* The row of every command; each is defined beside its function (cmd_<noun>.c). */
+#ifndef CLI_COMMAND_ROWS_H
+#define CLI_COMMAND_ROWS_H
+
+#include "cli/command.h"
+
+extern const struct command command_repo_init;
+extern const struct command command_snapshot_create;
+extern const struct command command_snapshot_list;
+extern const struct command command_snapshot_show;
+extern const struct command command_snapshot_verify;
+extern const struct command command_restore;
+extern const struct command command_doctor;
+extern const struct command command_config_check;
+extern const struct command command_config_show;
+extern const struct command command_config_example;
+extern const struct command command_help;
+extern const struct command command_version;
+extern const struct command command_completion;
+extern const struct command command_man;
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Results on stdout: aligned tables and lines for people, one JSON object for machines. Names that
+ * come from servers and stores are cleaned: control characters, bidirectional overrides and bytes
+ * that are no UTF-8 never reach a terminal.
+ */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "cli/command.h"
+#include "document/value.h"
+
+enum { OUTPUT_MAX_BYTES = 64 * 1024 * 1024 };
+
+/* Appends text with everything that drives a terminal replaced by "?"; wrong bytes too. */
+void output_put_clean(const char *text, struct buf *out);
+
+/* Writes the bytes to the world's stdout. */
+MUST_CHECK bool output_write(const struct invocation *call, struct buf *text, struct error *err);
+/* Prints the object. Does not take it. */
+MUST_CHECK bool output_value(const struct invocation *call, const struct value *value,
+                             struct error *err);
+/* The failure of a command: text on stderr, or {"error": ...} on stdout. */
+void output_error(const struct invocation *call, const struct error *failure);
+
+/* Columns, aligned by what stands in them; the last one is not padded. */
+struct text_column {
+    const char *title;
+    bool right;
+};
+
+struct text_table {
+    const struct text_column *columns; /* borrowed */
+    size_t column_count;
+    char **cells; /* row after row */
+    size_t cell_count;
+};
+
+void text_table_init(struct text_table *table, const struct text_column *columns, size_t count);
+void text_table_release(struct text_table *table);
+/* Copies one row and cleans it. */
+MUST_CHECK bool text_table_add(struct text_table *table, const char *const *cells,
+                               struct error *err);
+void text_table_put(const struct text_table *table, struct buf *out);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * Fills the option structs of the modules from the settings; no module knows config. The texts in
+ * them are borrowed from config, which must outlive them.
+ */
+#ifndef CONFIG_CONFIG_FILL_H
+#define CONFIG_CONFIG_FILL_H
+
+#include "base/log.h"
+#include "config/config.h"
+#include "postgres/connection.h"
+#include "repository/repository.h"
+#include "repository/verify.h"
+#include "restore/restore.h"
+#include "snapshot/snapshot.h"
+#include "store/store_open.h"
+
+/* ERROR_USAGE when repository.url is not set. */
+MUST_CHECK bool config_fill_store(const struct config *config, struct store_options *out,
+                                  struct error *err);
+/* ERROR_USAGE for a level outside the codec's range. */
+MUST_CHECK bool config_fill_repository(const struct config *config, struct repository_settings *out,
+                                       struct error *err);
+/* Reads the password file into password (released by the caller), which *out borrows. */
+MUST_CHECK bool config_fill_connection(const struct config *config, struct secret *password,
+                                       struct connection_options *out, struct error *err);
+/* Everything but the connection. */
+void config_fill_snapshot(const struct config *config, struct snapshot_options *out);
+void config_fill_restore(const struct config *config, struct restore_options *out);
+void config_fill_verify(const struct config *config, struct verify_options *out);
+void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json);
+
+#endif

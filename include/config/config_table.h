@@ -1,0 +1,112 @@
+/*
+ * Every option of Mainstay, once: what the configuration file, the flags, the environment, the help
+ * texts, the manual pages, the completion and the example file know about an option comes from its
+ * row here.
+ *
+ *   repository.url in mainstay.yaml:   repository:
+ *                                        url: /srv/backup
+ *   as a flag                          --repository-url /srv/backup   (or its alias: --repo)
+ *   in the environment                 MAINSTAY_REPOSITORY_URL=/srv/backup
+ */
+#ifndef CONFIG_CONFIG_TABLE_H
+#define CONFIG_CONFIG_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_id {
+    OPTION_REPOSITORY_URL,
+    OPTION_REPOSITORY_CODEC,
+    OPTION_REPOSITORY_LEVEL,
+    OPTION_REPOSITORY_PACK_SIZE,
+    OPTION_POSTGRES_CONNECTION,
+    OPTION_POSTGRES_PASSWORD_FILE,
+    OPTION_STORE_CA_FILE,
+    OPTION_STORE_ACCESS_KEY_FILE,
+    OPTION_STORE_SECRET_KEY_FILE,
+    OPTION_STORE_SESSION_TOKEN_FILE,
+    OPTION_STORE_CREDENTIALS_FILE,
+    OPTION_STORE_PROFILE,
+    OPTION_STORE_CONNECT_TIMEOUT,
+    OPTION_STORE_STALL_TIMEOUT,
+    OPTION_STORE_RETRY_TOTAL,
+    OPTION_STORE_TRACE,
+    OPTION_SNAPSHOT_LABEL,
+    OPTION_SNAPSHOT_COMPRESS_THREADS,
+    OPTION_SNAPSHOT_UPLOADS,
+    OPTION_SNAPSHOT_MAX_RATE,
+    OPTION_SNAPSHOT_CHECKPOINT,
+    OPTION_SNAPSHOT_VERIFY_CHECKSUMS,
+    OPTION_RESTORE_THREADS,
+    OPTION_LOG_LEVEL,
+    OPTION_LOG_FORMAT,
+    OPTION_COUNT,
+};
+
+enum option_type {
+    OPTION_TEXT,
+    OPTION_PATH,        /* a file that is read */
+    OPTION_SECRET_FILE, /* a file whose first line is a secret */
+    OPTION_BOOL,
+    OPTION_INT,
+    OPTION_BYTES,
+    OPTION_DURATION,
+    OPTION_ENUM,
+};
+
+/* Which commands an option concerns: a command names its groups. */
+enum option_group {
+    GROUP_REPOSITORY = 1 << 0, /* where it is and how to reach it */
+    GROUP_INIT = 1 << 1,       /* decided once, when a repository is made */
+    GROUP_POSTGRES = 1 << 2,
+    GROUP_SNAPSHOT = 1 << 3,
+    GROUP_RESTORE = 1 << 4,
+    GROUP_LOG = 1 << 5,
+    GROUP_ALL = (1 << 6) - 1,
+};
+
+struct option_row {
+    const char *name; /* "repository.url": section and key in the file */
+    enum option_type type;
+    enum option_group group;
+    const char *standard;  /* default as text; "" = not set */
+    const char *unset;     /* what not set means: "the system's certificates" */
+    const char *values[4]; /* OPTION_ENUM */
+    int64_t min;           /* OPTION_INT, _BYTES, _DURATION (microseconds), inclusive */
+    int64_t max;           /* OPTION_TEXT: bytes; 0 = no limit */
+    const char *zero;  /* what 0 means where it is allowed besides the range; NULL = it is not */
+    bool secret;       /* may contain a password: masked wherever it is shown */
+    const char *alias; /* a shorter flag: "repo" */
+    const char *example;
+    const char *help; /* full sentences */
+};
+
+const struct option_row *option_row(enum option_id id);
+/* False when there is no such name ("repository.url"). */
+bool option_by_name(const char *name, enum option_id *out);
+/* By flag without the dashes: "repository-url" or "repo". */
+bool option_by_flag(const char *flag, enum option_id *out);
+
+enum { OPTION_NAME_SIZE = 64 };
+
+/* "repository-url" */
+const char *option_flag(enum option_id id, char out[OPTION_NAME_SIZE]);
+/* "MAINSTAY_REPOSITORY_URL" */
+const char *option_variable(enum option_id id, char out[OPTION_NAME_SIZE]);
+/* "FILE", "N", "SIZE", "TIME", "fast|spread", "TEXT" */
+const char *option_placeholder(enum option_id id, char out[OPTION_NAME_SIZE]);
+
+enum { OPTION_ALLOWED_SIZE = 160 };
+
+/* What may be written: "1 to 64", "zstd, zlib or none", "true or false". */
+const char *option_allowed(enum option_id id, char out[OPTION_ALLOWED_SIZE]);
+/* Any text or path will do, so that there is nothing to say about what is allowed. */
+bool option_is_free(enum option_id id);
+/* False when text is not of the option's type or out of its range. */
+bool option_accepts(enum option_id id, const char *text);
+
+/* "text", "size": for help and manual. */
+const char *option_type_name(enum option_type type);
+
+#endif

@@ -1,0 +1,171 @@
+/* mainstay doctor */
+#include "cli/command_rows.h"
+#include "cli/doctor.h"
+#include "cli/output.h"
+
+#include "base/cleanup.h"
+#include "config/config_fill.h"
+#include "postgres/server_check.h"
+
+#include <inttypes.h>
+
+/* The newest readable snapshot says which cluster the repository belongs to. */
+static bool expected_system(const struct session *session, uint64_t *out, bool *out_known,
+                            struct error *err)
+{
+    CLEANUP(catalog_release) struct catalog catalog = {0};
+    if (!catalog_load(&session->repository, &catalog, err))
+        return false;
+    for (size_t i = 0; i < catalog.count; i++) {
+        if (!catalog.entries[i].readable)
+            continue;
+        *out = catalog.entries[i].info.system_identifier;
+        *out_known = true;
+    }
+    return true;
+}
+
+static bool server_system(const struct connection_options *options, uint64_t *out,
+                          struct error *err)
+{
+    struct server_identity identity;
+    struct connection_options replication = *options;
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    replication.replication = true;
+    if (!connection_open(&replication, &connection, err) ||
+        !connection_identify_system(connection, &identity, err))
+        return false;
+    *out = identity.system_identifier;
+    return true;
+}
+
+static void check_system(struct check_list *list, const struct session *session,
+                         const struct connection_options *options)
+{
+    static const char name[] = "repository.cluster";
+    struct error err;
+    uint64_t stored = 0;
+    uint64_t live = 0;
+    bool known = false;
+    if (!expected_system(session, &stored, &known, &err)) {
+        doctor_add_error(list, name, &err);
+        return;
+    }
+    if (!server_system(options, &live, &err)) { /* why not is among the server's findings */
+        check_add(list, name, CHECK_WARNING, "could not compare server and snapshots");
+        return;
+    }
+    if (!known)
+        check_add(list, name, CHECK_OK, "the server is cluster %" PRIu64 ", no snapshots yet",
+                  live);
+    else if (stored == live)
+        check_add(list, name, CHECK_OK, "server and snapshots are of cluster %" PRIu64, live);
+    else
+        check_add(list, name, CHECK_FAILED,
+                  "the server is cluster %" PRIu64 ", the snapshots are of %" PRIu64, live, stored);
+    if (known && stored != live)
+        check_fix(list, "mainstay repo init --repo ANOTHER_PLACE");
+}
+
+static bool open_store(struct check_list *list, struct session *session,
+                       const struct config *config)
+{
+    struct error err;
+    if (session_open_store(session, config, &err))
+        return true;
+    doctor_add_error(list, "store", &err);
+    return false;
+}
+
+static void examine(struct check_list *list, const struct config *config)
+{
+    struct error err;
+    struct connection_options options;
+    bool repository = false;
+    CLEANUP(secret_release) struct secret password = {0};
+    CLEANUP(session_close) struct session session = {0};
+    bool server = config_fill_connection(config, &password, &options, &err);
+    if (server)
+        server_check(&options, list);
+    else
+        doctor_add_error(list, "server", &err);
+    if (!open_store(list, &session, config))
+        return;
+    doctor_check_store(list, session.store, &random_system);
+    doctor_check_clock(list, session.store, &clock_system);
+    doctor_check_repository(list, &session, &repository);
+    if (repository && server)
+        check_system(list, &session, &options);
+}
+
+static bool add_result_value(struct value *array, const struct check_result *result,
+                             struct error *err)
+{
+    struct value *item = value_append_new_object(array, err);
+    return item != NULL && value_set_text_lossy(item, "name", result->name, err) &&
+           value_set_text(item, "verdict", check_verdict_name(result->verdict), err) &&
+           value_set_text_lossy(item, "text", result->text, err) &&
+           value_set_text_lossy(item, "fix", result->fix, err);
+}
+
+static bool print_json(const struct invocation *call, const struct check_list *list,
+                       struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    if (root == NULL || !value_set_u64(root, "failed", doctor_number_of(list, CHECK_FAILED), err) ||
+        !value_set_u64(root, "warnings", doctor_number_of(list, CHECK_WARNING), err))
+        return false;
+    struct value *array = value_set_new_array(root, "checks", err);
+    for (size_t i = 0; array != NULL && i < list->count; i++) {
+        if (!add_result_value(array, &list->results[i], err))
+            return false;
+    }
+    return array != NULL && output_value(call, root, err);
+}
+
+static void put_result(const struct check_result *result, struct buf *out)
+{
+    buf_printf(out, "%-8s %-30s ", check_verdict_name(result->verdict), result->name);
+    output_put_clean(result->text, out);
+    buf_printf(out, "\n");
+    if (result->verdict == CHECK_OK || result->fix[0] == '\0')
+        return;
+    buf_printf(out, "%-8s %-30s fix: ", "", "");
+    output_put_clean(result->fix, out);
+    buf_printf(out, "\n");
+}
+
+static bool print_text(const struct invocation *call, const struct check_list *list,
+                       struct error *err)
+{
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    for (size_t i = 0; i < list->count; i++)
+        put_result(&list->results[i], &text);
+    buf_printf(&text, "%zu checks, %zu warnings, %zu failed\n", list->count,
+               doctor_number_of(list, CHECK_WARNING), doctor_number_of(list, CHECK_FAILED));
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool run_doctor(struct invocation *call, struct error *err)
+{
+    CLEANUP(free_pointer) struct check_list *list = calloc(1, sizeof *list);
+    if (list == NULL)
+        return error_no_memory(err, "the checks");
+    examine(list, &call->config);
+    if (doctor_number_of(list, CHECK_FAILED) > 0)
+        call->exit_code = 1;
+    return call->json ? print_json(call, list, err) : print_text(call, list, err);
+}
+
+const struct command command_doctor = {
+    .noun = "doctor",
+    .summary = "check server, store and repository, and say what fixes each problem",
+    .details = "Writes and removes one small object under probe/ in the store; changes nothing "
+               "else. Exit code 1 when a check failed.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_LOG,
+    .examples = {"mainstay doctor --repo /srv/backup --connection 'host=/run/postgresql'"},
+    .run = run_doctor,
+};

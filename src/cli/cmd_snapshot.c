@@ -1,0 +1,310 @@
+/* mainstay snapshot create|list|show|verify */
+#include "cli/command_rows.h"
+#include "cli/output.h"
+#include "cli/progress_view.h"
+#include "cli/session.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "config/config_fill.h"
+#include "snapshot/snapshot.h"
+
+#include <inttypes.h>
+
+/* The summary as a JSON object, as it stands in the manifest. */
+static struct value *info_value(const struct snapshot_info *info, struct error *err)
+{
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    struct value *value = NULL;
+    if (snapshot_info_to_json(info, &text, err))
+        value = value_parse(text.data, text.len, OUTPUT_MAX_BYTES, "the summary", err);
+    buf_release(&text);
+    return value;
+}
+
+static bool print_info_json(const struct invocation *call, const struct snapshot_info *info,
+                            struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *value = info_value(info, err);
+    return value != NULL && output_value(call, value, err);
+}
+
+static void put_pages(const struct snapshot_info *info, struct buf *out)
+{
+    char ratio[TEXT_SIZE] = "nothing new";
+    char read[TEXT_SIZE];
+    char stored[TEXT_SIZE];
+    if (info->bytes_stored > 0)
+        (void)snprintf(ratio, sizeof ratio, "%.1f:1",
+                       (double)info->data_bytes / (double)info->bytes_stored);
+    buf_printf(out, "  read %s in %" PRIu64 " files, stored %s in %" PRIu64 " new packs (%s)\n",
+               text_bytes(info->data_bytes, read), info->file_count,
+               text_bytes(info->bytes_stored, stored), info->packs_new, ratio);
+    buf_printf(out, "  pages: %" PRIu64 " changed, %" PRIu64 " reused, %" PRIu64 " in all\n",
+               info->pages_stored, info->pages_reused, info->pages_total);
+}
+
+static void put_head(const struct snapshot_info *info, struct buf *out)
+{
+    char took[TEXT_SIZE];
+    buf_printf(out, "snapshot %s: ", info->id);
+    if (info->full)
+        buf_printf(out, "full");
+    else
+        buf_printf(out, "incremental to %s", info->parent_id);
+    if (info->full && info->reason[0] != '\0') {
+        buf_printf(out, " (");
+        output_put_clean(info->reason, out);
+        buf_printf(out, ")");
+    }
+    buf_printf(out, ", %s\n", text_duration_us(info->finished_us - info->started_us, took));
+}
+
+static void put_position(const struct snapshot_info *info, struct buf *out)
+{
+    char start[TEXT_SIZE];
+    char stop[TEXT_SIZE];
+    buf_printf(out, "  WAL %s to %s on timeline %" PRIu32 "%s\n", text_lsn(info->start_lsn, start),
+               text_lsn(info->stop_lsn, stop), info->timeline,
+               info->wal_included ? ", included" : "");
+}
+
+static void put_warnings(const struct snapshot_info *info, struct buf *out)
+{
+    for (size_t i = 0; i < info->warning_count; i++) {
+        buf_printf(out, "  warning: ");
+        output_put_clean(info->warnings[i], out);
+        buf_printf(out, "\n");
+    }
+}
+
+static bool print_created(const struct invocation *call, const struct snapshot_info *info,
+                          struct error *err)
+{
+    struct buf text;
+    if (call->json)
+        return print_info_json(call, info, err);
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    put_head(info, &text);
+    put_pages(info, &text);
+    put_position(info, &text);
+    put_warnings(info, &text);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool create(struct invocation *call, const struct session *session,
+                   struct snapshot_info *info, struct error *err)
+{
+    struct progress progress = {.phase = NULL};
+    struct snapshot_options options;
+    CLEANUP(secret_release) struct secret password = {0};
+    CLEANUP(progress_view_stop) struct progress_view view = {0};
+    config_fill_snapshot(&call->config, &options);
+    if (!config_fill_connection(&call->config, &password, &options.connection, err))
+        return false;
+    options.full = invocation_has(call, "full");
+    options.progress = &progress;
+    progress_view_start(&view, &progress, call);
+    return snapshot_create(&session->repository, &options, info, err);
+}
+
+static bool run_create(struct invocation *call, struct error *err)
+{
+    struct snapshot_info info = {0};
+    CLEANUP(session_close) struct session session = {0};
+    if (!session_open(&session, &call->config, err) || !create(call, &session, &info, err))
+        return false;
+    if (info.damaged_pages) {
+        call->exit_code = error_exit_code(ERROR_CORRUPT);
+        log_event(LOG_WARNING, "snapshot.damaged",
+                  "the server reported damaged pages; snapshot %s holds them as they are", info.id);
+    }
+    bool done = print_created(call, &info, err);
+    snapshot_info_release(&info);
+    return done;
+}
+
+static bool add_entry_value(struct value *list, const struct catalog_entry *entry,
+                            struct error *err)
+{
+    struct value *item = value_append_new_object(list, err);
+    if (item == NULL || !value_set_text_lossy(item, "key", entry->key, err) ||
+        !value_set_bool(item, "readable", entry->readable, err))
+        return false;
+    if (!entry->readable)
+        return value_set_text_lossy(item, "problem", entry->problem, err);
+    struct value *info = info_value(&entry->info, err);
+    return info != NULL && value_set(item, "snapshot", info, err);
+}
+
+static bool print_list_json(const struct invocation *call, const struct catalog *catalog,
+                            struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    struct value *list = root == NULL ? NULL : value_set_new_array(root, "snapshots", err);
+    if (list == NULL)
+        return false;
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (!add_entry_value(list, &catalog->entries[i], err))
+            return false;
+    }
+    return output_value(call, root, err);
+}
+
+static const struct text_column list_columns[] = {
+    {"ID", false},    {"TIME", false}, {"KIND", false},    {"SIZE", true},
+    {"STORED", true}, {"LSN", true},   {"DURATION", true}, {"LABEL", false}};
+
+static bool add_entry_row(struct text_table *table, const struct catalog_entry *entry,
+                          struct error *err)
+{
+    char time[TEXT_SIZE];
+    char size[TEXT_SIZE];
+    char stored[TEXT_SIZE];
+    char lsn[TEXT_SIZE];
+    char took[TEXT_SIZE];
+    const struct snapshot_info *info = &entry->info;
+    if (!entry->readable) {
+        const char *const cells[] = {"unreadable", entry->key, "", "", "", "", "", entry->problem};
+        return text_table_add(table, cells, err);
+    }
+    const char *kind = info->damaged_pages ? "damaged" : info->full ? "full" : "incremental";
+    const char *const cells[] = {info->id,
+                                 text_time_us(info->started_us, time),
+                                 kind,
+                                 text_bytes(info->data_bytes, size),
+                                 text_bytes(info->bytes_stored, stored),
+                                 text_lsn(info->start_lsn, lsn),
+                                 text_duration_us(info->finished_us - info->started_us, took),
+                                 info->label};
+    return text_table_add(table, cells, err);
+}
+
+static bool print_list_text(const struct invocation *call, const struct catalog *catalog,
+                            struct error *err)
+{
+    struct buf text;
+    CLEANUP(text_table_release) struct text_table table;
+    text_table_init(&table, list_columns, ARRAY_LEN(list_columns));
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (!add_entry_row(&table, &catalog->entries[i], err))
+            return false;
+    }
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    text_table_put(&table, &text);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool run_list(struct invocation *call, struct error *err)
+{
+    CLEANUP(session_close) struct session session = {0};
+    CLEANUP(catalog_release) struct catalog catalog = {0};
+    if (!session_open(&session, &call->config, err) ||
+        !catalog_load(&session.repository, &catalog, err))
+        return false;
+    return call->json ? print_list_json(call, &catalog, err) : print_list_text(call, &catalog, err);
+}
+
+static void put_line(const char *name, const char *text, struct buf *out)
+{
+    if (text[0] == '\0')
+        return;
+    buf_printf(out, "%-12s ", name);
+    output_put_clean(text, out);
+    buf_printf(out, "\n");
+}
+
+static void put_server(const struct snapshot_info *info, struct buf *out)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%" PRIu64, info->system_identifier);
+    put_line("label", info->label, out);
+    put_line("reason", info->reason, out);
+    put_line("server", info->server_version, out);
+    put_line("system", number, out);
+    put_line("checksums", info->data_checksums ? "on" : "off", out);
+    for (size_t i = 0; i < info->tablespace_count; i++) {
+        (void)snprintf(number, sizeof number, "%" PRIu32, info->tablespaces[i].oid);
+        buf_printf(out, "%-12s %s ", "tablespace", number);
+        output_put_clean(info->tablespaces[i].path, out);
+        buf_printf(out, "\n");
+    }
+}
+
+static bool print_shown(const struct invocation *call, const struct snapshot_info *info,
+                        struct error *err)
+{
+    char time[TEXT_SIZE];
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    put_head(info, &text);
+    put_pages(info, &text);
+    buf_printf(&text, "  needs %" PRIu64 " packs\n", info->pack_count);
+    put_position(info, &text);
+    put_line("started", text_time_us(info->started_us, time), &text);
+    put_line("finished", text_time_us(info->finished_us, time), &text);
+    put_server(info, &text);
+    put_warnings(info, &text);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool run_show(struct invocation *call, struct error *err)
+{
+    const struct catalog_entry *entry;
+    const char *wanted = call->operand == NULL ? "latest" : call->operand;
+    CLEANUP(session_close) struct session session = {0};
+    CLEANUP(catalog_release) struct catalog catalog = {0};
+    if (!session_open(&session, &call->config, err) ||
+        !catalog_load(&session.repository, &catalog, err) ||
+        !catalog_find(&catalog, wanted, &entry, err))
+        return false;
+    if (!entry->readable)
+        return error_set(err, ERROR_CORRUPT, "could not read snapshot \"%s\": %s", entry->key,
+                         entry->problem);
+    return call->json ? print_info_json(call, &entry->info, err)
+                      : print_shown(call, &entry->info, err);
+}
+
+const struct command command_snapshot_create = {
+    .noun = "snapshot",
+    .verb = "create",
+    .summary = "take a snapshot of a running server",
+    .details = "The first snapshot is full; every later one reads everything and stores the pages "
+               "that changed. Exit code 4 says that the server reported damaged pages: the "
+               "snapshot exists and holds them as they are.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_LOG,
+    .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."}},
+    .examples = {"mainstay snapshot create --repo /srv/backup --connection 'host=/run/postgresql'",
+                 "mainstay snapshot create --config /etc/mainstay/mainstay.yaml --json"},
+    .run = run_create,
+};
+
+const struct command command_snapshot_list = {
+    .noun = "snapshot",
+    .verb = "list",
+    .summary = "show the snapshots of a repository, newest last",
+    .details = "A snapshot whose manifest cannot be read is shown with the problem.",
+    .groups = GROUP_REPOSITORY | GROUP_LOG,
+    .examples = {"mainstay snapshot list --repo /srv/backup"},
+    .run = run_list,
+};
+
+const struct command command_snapshot_show = {
+    .noun = "snapshot",
+    .verb = "show",
+    .summary = "show one snapshot with its warnings",
+    .details = "ID is an id, the beginning of one (at least 4 digits), or \"latest\", which is the "
+               "default.",
+    .groups = GROUP_REPOSITORY | GROUP_LOG,
+    .operand = "ID",
+    .operand_optional = true,
+    .examples = {"mainstay snapshot show latest --repo /srv/backup"},
+    .run = run_show,
+};

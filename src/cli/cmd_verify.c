@@ -1,0 +1,123 @@
+/* mainstay snapshot verify */
+#include "cli/command_rows.h"
+#include "cli/output.h"
+#include "cli/progress_view.h"
+#include "cli/session.h"
+
+#include "base/text.h"
+#include "config/config_fill.h"
+
+#include <inttypes.h>
+
+static bool add_problem_value(struct value *list, const struct verify_problem *problem,
+                              struct error *err)
+{
+    struct value *item = value_append_new_object(list, err);
+    if (item == NULL || !value_set_text_lossy(item, "object", problem->object, err) ||
+        !value_set_text_lossy(item, "text", problem->text, err) ||
+        !value_set_u64(item, "pages_hit", problem->pages_hit, err))
+        return false;
+    struct value *ids = value_set_new_array(item, "snapshots", err);
+    for (size_t i = 0; ids != NULL && i < problem->snapshot_count; i++) {
+        if (!value_append_text_lossy(ids, problem->snapshots[i], err))
+            return false;
+    }
+    return ids != NULL;
+}
+
+static bool print_json(const struct invocation *call, const struct verify_report *report,
+                       struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    if (root == NULL || !value_set_bool(root, "ok", report->problem_count == 0, err) ||
+        !value_set_u64(root, "snapshots_checked", report->snapshots_checked, err) ||
+        !value_set_u64(root, "packs_checked", report->packs_checked, err) ||
+        !value_set_u64(root, "pages_checked", report->pages_checked, err) ||
+        !value_set_u64(root, "bytes_read", report->bytes_read, err) ||
+        !value_set_u64(root, "unreferenced_packs", report->unreferenced_packs, err))
+        return false;
+    struct value *list = value_set_new_array(root, "problems", err);
+    for (size_t i = 0; list != NULL && i < report->problem_count; i++) {
+        if (!add_problem_value(list, &report->problems[i], err))
+            return false;
+    }
+    return list != NULL && output_value(call, root, err);
+}
+
+static void put_problem(const struct verify_problem *problem, struct buf *out)
+{
+    buf_printf(out, "damaged: ");
+    output_put_clean(problem->object, out);
+    buf_printf(out, ": ");
+    output_put_clean(problem->text, out);
+    if (problem->pages_hit > 0)
+        buf_printf(out, "; %" PRIu64 " pages", problem->pages_hit);
+    buf_printf(out, "\n  needed by:");
+    for (size_t i = 0; i < problem->snapshot_count; i++) {
+        buf_printf(out, " ");
+        output_put_clean(problem->snapshots[i], out);
+    }
+    buf_printf(out, "\n");
+}
+
+static bool print_text(const struct invocation *call, const struct verify_report *report,
+                       struct error *err)
+{
+    char read[TEXT_SIZE];
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    for (size_t i = 0; i < report->problem_count; i++)
+        put_problem(&report->problems[i], &text);
+    buf_printf(&text,
+               "checked %" PRIu64 " snapshots, %" PRIu64 " packs, %" PRIu64 " pages; read %s\n",
+               report->snapshots_checked, report->packs_checked, report->pages_checked,
+               text_bytes(report->bytes_read, read));
+    if (report->unreferenced_packs > 0)
+        buf_printf(&text, "%" PRIu64 " packs belong to no snapshot (harmless)\n",
+                   report->unreferenced_packs);
+    if (report->problem_count == 0)
+        buf_printf(&text, "everything is as it was stored\n");
+    else
+        buf_printf(&text, "%zu objects are damaged or missing\n", report->problem_count);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool verify(struct invocation *call, const struct session *session,
+                   struct verify_report *report, struct error *err)
+{
+    struct progress progress = {.phase = NULL};
+    struct verify_options options;
+    CLEANUP(progress_view_stop) struct progress_view view = {0};
+    config_fill_verify(&call->config, &options);
+    options.snapshot = invocation_value(call, "snapshot");
+    options.progress = &progress;
+    progress_view_start(&view, &progress, call);
+    return verify_run(&session->repository, &options, report, err);
+}
+
+static bool run_verify(struct invocation *call, struct error *err)
+{
+    CLEANUP(session_close) struct session session = {0};
+    CLEANUP(verify_report_release) struct verify_report report = {0};
+    if (!session_open(&session, &call->config, err) || !verify(call, &session, &report, err))
+        return false;
+    if (report.problem_count > 0)
+        call->exit_code = error_exit_code(ERROR_CORRUPT);
+    return call->json ? print_json(call, &report, err) : print_text(call, &report, err);
+}
+
+const struct command command_snapshot_verify = {
+    .noun = "snapshot",
+    .verb = "verify",
+    .summary = "read everything that snapshots need and check it",
+    .details = "Names each damaged or missing object and the snapshots that need it, with exit "
+               "code 4. Changes nothing.",
+    .groups = GROUP_REPOSITORY | GROUP_RESTORE | GROUP_LOG,
+    .flags = {{"snapshot", "ID", "all of them",
+               "Check only this one: an id, the beginning of one, "
+               "or \"latest\"."}},
+    .examples = {"mainstay snapshot verify --repo /srv/backup"},
+    .run = run_verify,
+};

@@ -1,0 +1,61 @@
+#include "cli/command_rows.h"
+
+#include "base/macros.h"
+
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_repo_init,
+    &command_snapshot_create,
+    &command_snapshot_list,
+    &command_snapshot_show,
+    &command_snapshot_verify,
+    &command_restore,
+    &command_doctor,
+    &command_config_check,
+    &command_config_show,
+    &command_config_example,
+    &command_help,
+    &command_version,
+    &command_completion,
+    &command_man,
+};
+
+size_t command_count(void)
+{
+    return ARRAY_LEN(commands);
+}
+
+const struct command *command_at(size_t at)
+{
+    return commands[at];
+}
+
+const char *command_name(const struct command *command, char out[COMMAND_NAME_SIZE])
+{
+    (void)snprintf(out, COMMAND_NAME_SIZE, "%s%s%s", command->noun,
+                   command->verb == NULL ? "" : " ", command->verb == NULL ? "" : command->verb);
+    return out;
+}
+
+const struct command *command_of_noun(const char *noun)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i]->noun, noun) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+size_t command_flag_count(const struct command *command)
+{
+    size_t count = 0;
+    while (count < COMMAND_MAX_FLAGS && command->flags[count].name != NULL)
+        count++;
+    return count;
+}
+
+bool command_takes_option(const struct command *command, enum option_id id)
+{
+    return (command->groups & option_row(id)->group) != 0;
+}

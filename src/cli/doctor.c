@@ -1,0 +1,118 @@
+#include "cli/doctor.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PROBE_BYTES = 64, PROBE_KEY_SIZE = 32 };
+
+static const int64_t second_us = 1000000;
+
+void doctor_add_error(struct check_list *list, const char *name, const struct error *failure)
+{
+    check_add(list, name, CHECK_FAILED, "%.*s", CHECK_TEXT_SIZE - 1, failure->text);
+    check_fix(list, "%s", failure->hint);
+}
+
+size_t doctor_number_of(const struct check_list *list, enum check_verdict verdict)
+{
+    size_t number = 0;
+    for (size_t i = 0; i < list->count; i++)
+        number += list->results[i].verdict == verdict;
+    return number;
+}
+
+/* What was written has to come back. */
+static bool probe_get(struct store *store, const char *key, const uint8_t *wanted,
+                      struct error *err)
+{
+    uint8_t bytes[PROBE_BYTES];
+    size_t got = 0;
+    if (!store_get(store, key, 0, sizeof bytes, bytes, &got, err))
+        return false;
+    if (got != sizeof bytes || memcmp(bytes, wanted, sizeof bytes) != 0)
+        return error_set(err, ERROR_CORRUPT, "object \"%s\" came back different", key);
+    return true;
+}
+
+static void check_create_only(struct check_list *list, struct store *store, const char *key,
+                              const uint8_t *bytes)
+{
+    static const char name[] = "store.create_only";
+    struct error err;
+    if (store_put(store, key, bytes, PROBE_BYTES, NULL, &err)) {
+        check_add(list, name, CHECK_FAILED, "the store replaced an existing object");
+        check_fix(list, "Use a store that honours If-None-Match, and one writer at a time.");
+    } else if (err.kind == ERROR_EXISTS) {
+        check_add(list, name, CHECK_OK, "an existing object is never replaced (%s)",
+                  store_create_only(store));
+    } else {
+        doctor_add_error(list, name, &err);
+    }
+}
+
+void doctor_check_store(struct check_list *list, struct store *store,
+                        const struct random_source *random)
+{
+    struct error err;
+    uint8_t bytes[PROBE_BYTES];
+    char key[PROBE_KEY_SIZE];
+    random_fill(random, bytes, sizeof bytes);
+    (void)snprintf(key, sizeof key, "probe/%016" PRIx64, random_next(random));
+    if (!store_put(store, key, bytes, sizeof bytes, NULL, &err)) {
+        doctor_add_error(list, "store.write", &err);
+        return;
+    }
+    check_add(list, "store.write", CHECK_OK, "a probe object was written");
+    if (probe_get(store, key, bytes, &err))
+        check_add(list, "store.read", CHECK_OK, "it came back unchanged");
+    else
+        doctor_add_error(list, "store.read", &err);
+    check_create_only(list, store, key, bytes);
+    if (store_remove(store, key, &err))
+        check_add(list, "store.remove", CHECK_OK, "it was removed");
+    else
+        doctor_add_error(list, "store.remove", &err);
+}
+
+void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock)
+{
+    struct error err;
+    int64_t theirs;
+    char text[TEXT_SIZE];
+    int64_t before = clock_now_us(clock);
+    if (!store_time(store, &theirs, &err)) {
+        doctor_add_error(list, "store.clock", &err);
+        return;
+    }
+    int64_t ours = before + (clock_now_us(clock) - before) / 2;
+    int64_t skew = theirs > ours ? theirs - ours : ours - theirs;
+    if (skew < 2 * second_us) { /* stores answer in whole seconds */
+        check_add(list, "store.clock", CHECK_OK, "this machine and the store agree");
+        return;
+    }
+    enum check_verdict verdict = skew > 600 * second_us  ? CHECK_FAILED
+                                 : skew > 60 * second_us ? CHECK_WARNING
+                                                         : CHECK_OK;
+    check_add(list, "store.clock", verdict, "this machine is %s %s the store",
+              text_duration_us(skew, text), theirs > ours ? "behind" : "ahead of");
+    if (verdict != CHECK_OK)
+        check_fix(list, "timedatectl set-ntp true");
+}
+
+void doctor_check_repository(struct check_list *list, struct session *session, bool *out_open)
+{
+    struct error err;
+    char id[2 * REPOSITORY_ID_BYTES + 1];
+    *out_open = repository_open(session->store, &session->repository, &err);
+    if (!*out_open) {
+        doctor_add_error(list, "repository.open", &err);
+        if (err.kind == ERROR_NOT_FOUND)
+            check_fix(list, "mainstay repo init");
+        return;
+    }
+    text_hex(session->repository.id, sizeof session->repository.id, id);
+    check_add(list, "repository.open", CHECK_OK, "repository %s can be opened", id);
+}

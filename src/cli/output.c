@@ -1,0 +1,187 @@
+#include "cli/output.h"
+
+#include "base/text.h"
+#include "document/utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* C1 controls (U+0080 to U+009F) and the bidirectional controls, which reorder what is shown. */
+static bool drives_terminal(const char *at, size_t len)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    if (len == 1)
+        return byte[0] < 0x20 || byte[0] == 0x7f;
+    if (len == 2)
+        return byte[0] == 0xc2 && byte[1] < 0xa0;
+    if (len != 3 || byte[0] != 0xe2)
+        return false;
+    bool marks = byte[1] == 0x80 && (byte[2] == 0x8e || byte[2] == 0x8f);
+    bool lines = byte[1] == 0x80 && byte[2] >= 0xa8 && byte[2] <= 0xae;
+    bool isolates = byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9;
+    return marks || lines || isolates;
+}
+
+void output_put_clean(const char *text, struct buf *out)
+{
+    while (*text != '\0') {
+        size_t len = utf8_length(text);
+        if (len == 0 || drives_terminal(text, len))
+            buf_put_u8(out, '?');
+        else
+            buf_put(out, text, len);
+        text += len == 0 ? 1 : len;
+    }
+}
+
+bool output_write(const struct invocation *call, struct buf *text, struct error *err)
+{
+    FILE *out = call->world->out;
+    if (!buf_check(text, "the output", err))
+        return false;
+    bool written = text->len == 0 || fwrite(text->data, 1, text->len, out) == text->len;
+    if (!written || fflush(out) != 0)
+        return error_set_errno(err, errno, "could not write the output");
+    return true;
+}
+
+bool output_value(const struct invocation *call, const struct value *value, struct error *err)
+{
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    bool done = value_print(value, true, &text, err) && output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static struct value *error_value(const struct error *failure, struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    if (root == NULL)
+        return NULL;
+    struct value *inner = value_set_new_object(root, "error", err);
+    if (inner == NULL || !value_set_text(inner, "kind", error_kind_name(failure->kind), err) ||
+        !value_set_text_lossy(inner, "message", failure->text, err) ||
+        !value_set_text_lossy(inner, "hint", failure->hint, err) ||
+        !value_set_bool(inner, "retryable", failure->retryable, err))
+        return NULL;
+    return TAKE(root);
+}
+
+static void put_error_line(const char *prefix, const char *text, struct buf *out)
+{
+    buf_printf(out, "%s", prefix);
+    output_put_clean(text, out);
+    buf_printf(out, "\n");
+}
+
+void output_error(const struct invocation *call, const struct error *failure)
+{
+    struct error ignored;
+    struct buf text;
+    if (call->json) {
+        CLEANUP(value_cleanup) struct value *root = error_value(failure, &ignored);
+        if (root != NULL && output_value(call, root, &ignored))
+            return;
+    }
+    buf_init(&text, 8192);
+    put_error_line("mainstay: ", failure->text, &text);
+    if (failure->hint[0] != '\0')
+        put_error_line("hint: ", failure->hint, &text);
+    if (text.len > 0 && fwrite(text.data, 1, text.len, call->world->err) == text.len)
+        (void)fflush(call->world->err);
+    buf_release(&text);
+}
+
+void text_table_init(struct text_table *table, const struct text_column *columns, size_t count)
+{
+    *table = (struct text_table){.columns = columns, .column_count = count};
+}
+
+void text_table_release(struct text_table *table)
+{
+    for (size_t i = 0; i < table->cell_count; i++)
+        free(table->cells[i]);
+    free(table->cells);
+    *table = (struct text_table){0};
+}
+
+static char *clean_copy(const char *text)
+{
+    struct buf clean;
+    buf_init(&clean, strlen(text) + 1);
+    output_put_clean(text, &clean);
+    const char *result = buf_text(&clean);
+    char *copy = result == NULL ? NULL : strdup(result);
+    buf_release(&clean);
+    return copy;
+}
+
+bool text_table_add(struct text_table *table, const char *const *cells, struct error *err)
+{
+    char **more = reallocarray(table->cells, table->cell_count + table->column_count,
+                               sizeof(char *));
+    if (more == NULL)
+        return error_no_memory(err, "a table");
+    table->cells = more;
+    for (size_t i = 0; i < table->column_count; i++) {
+        char *copy = clean_copy(cells[i]);
+        if (copy == NULL)
+            return error_no_memory(err, "a table");
+        table->cells[table->cell_count++] = copy;
+    }
+    return true;
+}
+
+/* Characters, not bytes. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+static size_t column_width(const struct text_table *table, size_t column)
+{
+    size_t width = width_of(table->columns[column].title);
+    for (size_t i = column; i < table->cell_count; i += table->column_count) {
+        size_t cell = width_of(table->cells[i]);
+        width = cell > width ? cell : width;
+    }
+    return width;
+}
+
+static void put_spaces(size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_put_u8(out, ' ');
+}
+
+static void put_cell(const struct text_table *table, size_t column, const char *text,
+                     struct buf *out)
+{
+    bool last = column + 1 == table->column_count;
+    size_t padding = column_width(table, column) - width_of(text);
+    if (table->columns[column].right)
+        put_spaces(padding, out);
+    buf_printf(out, "%s", text);
+    if (last) {
+        buf_put_u8(out, '\n');
+        return;
+    }
+    if (!table->columns[column].right)
+        put_spaces(padding, out);
+    put_spaces(2, out);
+}
+
+void text_table_put(const struct text_table *table, struct buf *out)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        put_cell(table, i, table->columns[i].title, out);
+    for (size_t row = 0; row < table->cell_count; row += table->column_count) {
+        for (size_t i = 0; i < table->column_count; i++)
+            put_cell(table, i, table->cells[row + i], out);
+    }
+}

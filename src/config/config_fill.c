@@ -1,0 +1,91 @@
+#include "config/config_fill.h"
+
+#include <string.h>
+
+bool config_fill_store(const struct config *config, struct store_options *out, struct error *err)
+{
+    const char *url;
+    if (!config_require(config, OPTION_REPOSITORY_URL, &url, err))
+        return false;
+    *out = (struct store_options){
+        .url = url,
+        .ca_file = config_text(config, OPTION_STORE_CA_FILE),
+        .access_key_file = config_text(config, OPTION_STORE_ACCESS_KEY_FILE),
+        .secret_key_file = config_text(config, OPTION_STORE_SECRET_KEY_FILE),
+        .session_token_file = config_text(config, OPTION_STORE_SESSION_TOKEN_FILE),
+        .credentials_file = config_text(config, OPTION_STORE_CREDENTIALS_FILE),
+        .profile = config_text(config, OPTION_STORE_PROFILE),
+        .connect_timeout_us = config_amount(config, OPTION_STORE_CONNECT_TIMEOUT),
+        .stall_timeout_us = config_amount(config, OPTION_STORE_STALL_TIMEOUT),
+        .retry_total_us = config_amount(config, OPTION_STORE_RETRY_TOTAL),
+        .trace = config_bool(config, OPTION_STORE_TRACE),
+    };
+    return true;
+}
+
+bool config_fill_repository(const struct config *config, struct repository_settings *out,
+                            struct error *err)
+{
+    int min;
+    int max;
+    int standard;
+    struct repository_settings settings;
+    const char *name = config_text(config, OPTION_REPOSITORY_CODEC);
+    repository_default_settings(&settings);
+    if (!codec_from_name(name, &settings.codec))
+        return error_set(err, ERROR_USAGE, "repository.codec: unknown codec \"%s\"", name);
+    codec_levels(settings.codec, &min, &max, &standard);
+    settings.level = standard;
+    if (config_text(config, OPTION_REPOSITORY_LEVEL) != NULL)
+        settings.level = (int)config_amount(config, OPTION_REPOSITORY_LEVEL);
+    if (settings.level < min || settings.level > max)
+        return error_set(err, ERROR_USAGE, "repository.level: %s has levels %d to %d, not %d", name,
+                         min, max, settings.level);
+    settings.pack_bytes = (uint32_t)config_amount(config, OPTION_REPOSITORY_PACK_SIZE);
+    *out = settings;
+    return true;
+}
+
+bool config_fill_connection(const struct config *config, struct secret *password,
+                            struct connection_options *out, struct error *err)
+{
+    const char *conninfo = config_text(config, OPTION_POSTGRES_CONNECTION);
+    const char *file = config_text(config, OPTION_POSTGRES_PASSWORD_FILE);
+    if (file != NULL && !secret_read_file(password, file, err))
+        return error_wrap(err, "postgres.password-file");
+    *out = (struct connection_options){
+        .conninfo = conninfo == NULL ? "" : conninfo,
+        .password = secret_is_set(password) ? password : NULL,
+    };
+    return true;
+}
+
+void config_fill_snapshot(const struct config *config, struct snapshot_options *out)
+{
+    const char *checkpoint = config_text(config, OPTION_SNAPSHOT_CHECKPOINT);
+    *out = (struct snapshot_options){
+        .label = config_text(config, OPTION_SNAPSHOT_LABEL),
+        .spread_checkpoint = strcmp(checkpoint, "spread") == 0,
+        .no_verify_checksums = !config_bool(config, OPTION_SNAPSHOT_VERIFY_CHECKSUMS),
+        .max_rate_kib = (uint32_t)(config_amount(config, OPTION_SNAPSHOT_MAX_RATE) / 1024),
+        .compress_threads = (int)config_amount(config, OPTION_SNAPSHOT_COMPRESS_THREADS),
+        .uploads = (int)config_amount(config, OPTION_SNAPSHOT_UPLOADS),
+    };
+}
+
+void config_fill_restore(const struct config *config, struct restore_options *out)
+{
+    *out = (struct restore_options){.threads = (int)config_amount(config, OPTION_RESTORE_THREADS)};
+}
+
+void config_fill_verify(const struct config *config, struct verify_options *out)
+{
+    *out = (struct verify_options){.threads = (int)config_amount(config, OPTION_RESTORE_THREADS)};
+}
+
+void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json)
+{
+    if (!log_level_from_text(config_text(config, OPTION_LOG_LEVEL), out_level))
+        *out_level = LOG_INFO;
+    *out_json = strcmp(config_text(config, OPTION_LOG_FORMAT), "json") == 0;
+}

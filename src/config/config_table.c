@@ -1,0 +1,429 @@
+#include "config/config_table.h"
+
+#include "base/macros.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SECOND_US = 1000000, MINUTE_US = 60 * SECOND_US };
+
+#define MIB (1024 * 1024)
+
+static const struct option_row table[OPTION_COUNT] = {
+    [OPTION_REPOSITORY_URL] =
+        {.name = "repository.url",
+         .type = OPTION_TEXT,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "required",
+         .secret = true,
+         .alias = "repo",
+         .example = "s3://helpdesk-backup/main?endpoint=https://s3.example.net&region=eu-1",
+         .help = "Where the repository is: a directory (/srv/backup or file:///srv/backup) or a "
+                 "bucket (s3://BUCKET/PREFIX?endpoint=URL&region=REGION&style=path|host)."},
+    [OPTION_REPOSITORY_CODEC] =
+        {.name = "repository.codec",
+         .type = OPTION_ENUM,
+         .group = GROUP_INIT,
+         .standard = "zstd",
+         .values = {"zstd", "zlib", "none"},
+         .example = "zstd",
+         .help = "How pages are compressed. Decided when the repository is made."},
+    [OPTION_REPOSITORY_LEVEL] = {.name = "repository.level",
+                                 .type = OPTION_INT,
+                                 .group = GROUP_INIT,
+                                 .standard = "",
+                                 .unset = "the codec's own default",
+                                 .min = -7,
+                                 .max = 22,
+                                 .example = "1",
+                                 .help = "Compression level: zstd -7 to 22, zlib 1 to 9."},
+    [OPTION_REPOSITORY_PACK_SIZE] =
+        {.name = "repository.pack-size",
+         .type = OPTION_BYTES,
+         .group = GROUP_INIT,
+         .standard = "32MiB",
+         .min = 16 * MIB,
+         .max = 64 * MIB,
+         .example = "32MiB",
+         .help = "Target size of the objects that hold pages. Larger ones mean fewer requests."},
+    [OPTION_POSTGRES_CONNECTION] =
+        {.name = "postgres.connection",
+         .type = OPTION_TEXT,
+         .group = GROUP_POSTGRES,
+         .standard = "",
+         .unset = "libpq's own defaults and environment",
+         .secret = true,
+         .alias = "connection",
+         .example = "host=db.example.net user=mainstay dbname=helpdesk",
+         .help = "libpq connection string or URI. A password belongs in postgres.password-file or "
+                 "in ~/.pgpass, and is refused on the command line."},
+    [OPTION_POSTGRES_PASSWORD_FILE] = {.name = "postgres.password-file",
+                                       .type = OPTION_SECRET_FILE,
+                                       .group = GROUP_POSTGRES,
+                                       .standard = "",
+                                       .unset = "libpq's own sources",
+                                       .example = "/run/secrets/postgres-password",
+                                       .help = "File whose first line is the password."},
+    [OPTION_STORE_CA_FILE] =
+        {.name = "store.ca-file",
+         .type = OPTION_PATH,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "the system's certificates",
+         .example = "/etc/mainstay/ca.pem",
+         .help = "Certificates (PEM) that the store's TLS certificate is checked against."},
+    [OPTION_STORE_ACCESS_KEY_FILE] =
+        {.name = "store.access-key-file",
+         .type = OPTION_SECRET_FILE,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "AWS_ACCESS_KEY_ID or the credentials file",
+         .example = "/run/secrets/s3-access-key",
+         .help = "File with the access key id. Read again when the store refuses the key."},
+    [OPTION_STORE_SECRET_KEY_FILE] = {.name = "store.secret-key-file",
+                                      .type = OPTION_SECRET_FILE,
+                                      .group = GROUP_REPOSITORY,
+                                      .standard = "",
+                                      .unset = "AWS_SECRET_ACCESS_KEY or the credentials file",
+                                      .example = "/run/secrets/s3-secret-key",
+                                      .help = "File with the secret access key."},
+    [OPTION_STORE_SESSION_TOKEN_FILE] =
+        {.name = "store.session-token-file",
+         .type = OPTION_SECRET_FILE,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "AWS_SESSION_TOKEN or none",
+         .example = "/run/secrets/s3-session-token",
+         .help = "File with the session token of temporary credentials."},
+    [OPTION_STORE_CREDENTIALS_FILE] =
+        {.name = "store.credentials-file",
+         .type = OPTION_PATH,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials",
+         .example = "/etc/mainstay/credentials",
+         .help = "Shared credentials file in the format of the AWS tools."},
+    [OPTION_STORE_PROFILE] = {.name = "store.profile",
+                              .type = OPTION_TEXT,
+                              .group = GROUP_REPOSITORY,
+                              .standard = "",
+                              .unset = "AWS_PROFILE or \"default\"",
+                              .example = "backup",
+                              .help = "Profile in the credentials file."},
+    [OPTION_STORE_CONNECT_TIMEOUT] = {.name = "store.connect-timeout",
+                                      .type = OPTION_DURATION,
+                                      .group = GROUP_REPOSITORY,
+                                      .standard = "10s",
+                                      .min = SECOND_US,
+                                      .max = 10 * (int64_t)MINUTE_US,
+                                      .example = "10s",
+                                      .help = "How long a connection to the store may take."},
+    [OPTION_STORE_STALL_TIMEOUT] =
+        {.name = "store.stall-timeout",
+         .type = OPTION_DURATION,
+         .group = GROUP_REPOSITORY,
+         .standard = "60s",
+         .min = SECOND_US,
+         .max = 60 * (int64_t)MINUTE_US,
+         .example = "60s",
+         .help = "A transfer in which no byte moves for this long is tried again."},
+    [OPTION_STORE_RETRY_TOTAL] =
+        {.name = "store.retry-total",
+         .type = OPTION_DURATION,
+         .group = GROUP_REPOSITORY,
+         .standard = "5min",
+         .min = SECOND_US,
+         .max = 24 * 60 * (int64_t)MINUTE_US,
+         .example = "5min",
+         .help = "How long one call to the store is tried again in all before it fails."},
+    [OPTION_STORE_TRACE] = {.name = "store.trace",
+                            .type = OPTION_BOOL,
+                            .group = GROUP_REPOSITORY,
+                            .standard = "false",
+                            .example = "true",
+                            .help = "Log every call to the store (with log.level debug)."},
+    [OPTION_SNAPSHOT_LABEL] =
+        {.name = "snapshot.label",
+         .type = OPTION_TEXT,
+         .group = GROUP_SNAPSHOT,
+         .standard = "mainstay",
+         .max = 63,
+         .alias = "label",
+         .example = "before-upgrade",
+         .help = "Label of the snapshot, also shown in the server's backup_label."},
+    [OPTION_SNAPSHOT_COMPRESS_THREADS] = {.name = "snapshot.compress-threads",
+                                          .type = OPTION_INT,
+                                          .group = GROUP_SNAPSHOT,
+                                          .standard = "0",
+                                          .min = 1,
+                                          .max = 64,
+                                          .zero = "one for each processor, at most 8",
+                                          .example = "4",
+                                          .help = "Threads that compress pages."},
+    [OPTION_SNAPSHOT_UPLOADS] =
+        {.name = "snapshot.uploads",
+         .type = OPTION_INT,
+         .group = GROUP_SNAPSHOT,
+         .standard = "3",
+         .min = 1,
+         .max = 32,
+         .example = "3",
+         .help = "Packs that are sent to the store at the same time. Each one takes a pack size of "
+                 "memory."},
+    [OPTION_SNAPSHOT_MAX_RATE] = {.name = "snapshot.max-rate",
+                                  .type = OPTION_BYTES,
+                                  .group = GROUP_SNAPSHOT,
+                                  .standard = "0",
+                                  .min = 32 * 1024,
+                                  .max = 1024 * (int64_t)MIB,
+                                  .zero = "no limit",
+                                  .example = "50MiB",
+                                  .help = "How many bytes a second the server may send at most."},
+    [OPTION_SNAPSHOT_CHECKPOINT] =
+        {.name = "snapshot.checkpoint",
+         .type = OPTION_ENUM,
+         .group = GROUP_SNAPSHOT,
+         .standard = "fast",
+         .values = {"fast", "spread"},
+         .example = "spread",
+         .help = "The checkpoint at the start: at once, or spread over time as the server's "
+                 "checkpoint_completion_target says."},
+    [OPTION_SNAPSHOT_VERIFY_CHECKSUMS] =
+        {.name = "snapshot.verify-checksums",
+         .type = OPTION_BOOL,
+         .group = GROUP_SNAPSHOT,
+         .standard = "true",
+         .example = "true",
+         .help = "Let the server check the checksum of every page that it sends."},
+    [OPTION_RESTORE_THREADS] =
+        {.name = "restore.threads",
+         .type = OPTION_INT,
+         .group = GROUP_RESTORE,
+         .standard = "0",
+         .min = 1,
+         .max = 64,
+         .zero = "one for each processor, at most 8",
+         .alias = "threads",
+         .example = "4",
+         .help = "Threads that fetch and unpack, in a restore and in a verification."},
+    [OPTION_LOG_LEVEL] = {.name = "log.level",
+                          .type = OPTION_ENUM,
+                          .group = GROUP_LOG,
+                          .standard = "info",
+                          .values = {"error", "warning", "info", "debug"},
+                          .example = "debug",
+                          .help = "What is said on stderr."},
+    [OPTION_LOG_FORMAT] = {.name = "log.format",
+                           .type = OPTION_ENUM,
+                           .group = GROUP_LOG,
+                           .standard = "text",
+                           .values = {"text", "json"},
+                           .example = "json",
+                           .help = "How it is said: lines for people, or one JSON object a line."},
+};
+
+const struct option_row *option_row(enum option_id id)
+{
+    return &table[id];
+}
+
+bool option_is_free(enum option_id id)
+{
+    enum option_type type = table[id].type;
+    return (type == OPTION_TEXT && table[id].max == 0) || type == OPTION_PATH ||
+           type == OPTION_SECRET_FILE;
+}
+
+bool option_by_name(const char *name, enum option_id *out)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            *out = (enum option_id)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool option_by_flag(const char *flag, enum option_id *out)
+{
+    char derived[OPTION_NAME_SIZE];
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const char *alias = table[i].alias;
+        if (strcmp(option_flag((enum option_id)i, derived), flag) == 0 ||
+            (alias != NULL && strcmp(alias, flag) == 0)) {
+            *out = (enum option_id)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *option_flag(enum option_id id, char out[OPTION_NAME_SIZE])
+{
+    (void)snprintf(out, OPTION_NAME_SIZE, "%s", table[id].name);
+    for (char *at = out; *at != '\0'; at++) {
+        if (*at == '.')
+            *at = '-';
+    }
+    return out;
+}
+
+const char *option_variable(enum option_id id, char out[OPTION_NAME_SIZE])
+{
+    (void)snprintf(out, OPTION_NAME_SIZE, "MAINSTAY_%s", table[id].name);
+    for (char *at = out; *at != '\0'; at++)
+        *at = *at == '.' || *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    return out;
+}
+
+/* "a|b|c", or "a, b or c" with the two separators given. */
+static void join_values(const struct option_row *row, const char *separator, const char *last,
+                        char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(row->values) && row->values[i] != NULL; i++) {
+        bool is_last = i + 1 == ARRAY_LEN(row->values) || row->values[i + 1] == NULL;
+        const char *between = i == 0 ? "" : is_last ? last : separator;
+        int more = snprintf(out + len, size - len, "%s%s", between, row->values[i]);
+        len += more < 0 || (size_t)more >= size - len ? 0 : (size_t)more;
+    }
+}
+
+const char *option_placeholder(enum option_id id, char out[OPTION_NAME_SIZE])
+{
+    static const char *const names[] = {
+        [OPTION_TEXT] = "TEXT",       [OPTION_PATH] = "FILE", [OPTION_SECRET_FILE] = "FILE",
+        [OPTION_BOOL] = "true|false", [OPTION_INT] = "N",     [OPTION_BYTES] = "SIZE",
+        [OPTION_DURATION] = "TIME"};
+    if (table[id].type == OPTION_ENUM)
+        join_values(&table[id], "|", "|", out, OPTION_NAME_SIZE);
+    else
+        (void)snprintf(out, OPTION_NAME_SIZE, "%s", names[table[id].type]);
+    return out;
+}
+
+struct scale {
+    const char *unit;
+    int64_t factor;
+};
+
+/* In the largest unit without a rest, as it may be written: "16MiB", "10min". */
+static const char *amount(enum option_type type, int64_t value, char out[TEXT_SIZE])
+{
+    static const struct scale bytes[] = {
+        {"GiB", 1024 * (int64_t)MIB}, {"MiB", MIB}, {"KiB", 1024}, {"", 1}};
+    static const struct scale times[] = {{"d", 24 * 60 * (int64_t)MINUTE_US},
+                                         {"h", 60 * (int64_t)MINUTE_US},
+                                         {"min", MINUTE_US},
+                                         {"s", SECOND_US},
+                                         {"ms", 1000},
+                                         {"us", 1}};
+    const struct scale *scale = type == OPTION_BYTES ? bytes : times;
+    if (type == OPTION_INT) {
+        (void)snprintf(out, TEXT_SIZE, "%" PRId64, value);
+        return out;
+    }
+    while (value % scale->factor != 0)
+        scale++;
+    (void)snprintf(out, TEXT_SIZE, "%" PRId64 "%s", value / scale->factor, scale->unit);
+    return out;
+}
+
+const char *option_allowed(enum option_id id, char out[OPTION_ALLOWED_SIZE])
+{
+    const struct option_row *row = &table[id];
+    char min[TEXT_SIZE];
+    char max[TEXT_SIZE];
+    switch (row->type) {
+    case OPTION_TEXT:
+        if (row->max > 0)
+            (void)snprintf(out, OPTION_ALLOWED_SIZE, "a text of at most %d bytes", (int)row->max);
+        else
+            (void)snprintf(out, OPTION_ALLOWED_SIZE, "a text without control characters");
+        break;
+    case OPTION_PATH:
+    case OPTION_SECRET_FILE:
+        (void)snprintf(out, OPTION_ALLOWED_SIZE, "a path");
+        break;
+    case OPTION_BOOL:
+        (void)snprintf(out, OPTION_ALLOWED_SIZE, "true or false");
+        break;
+    case OPTION_ENUM:
+        join_values(row, ", ", " or ", out, OPTION_ALLOWED_SIZE);
+        break;
+    default:
+        (void)snprintf(out, OPTION_ALLOWED_SIZE, "%s to %s%s%s%s", amount(row->type, row->min, min),
+                       amount(row->type, row->max, max), row->zero == NULL ? "" : ", or 0 (",
+                       row->zero == NULL ? "" : row->zero, row->zero == NULL ? "" : ")");
+        break;
+    }
+    return out;
+}
+
+static bool is_value(const struct option_row *row, const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(row->values) && row->values[i] != NULL; i++) {
+        if (strcmp(row->values[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_plain(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* Number, size or duration as one number. */
+static bool to_amount(enum option_type type, const char *text, int64_t *out)
+{
+    uint64_t bytes;
+    if (type == OPTION_DURATION)
+        return text_to_duration_us(text, out);
+    if (type == OPTION_INT)
+        return text_to_i64(text, out);
+    if (!text_to_bytes(text, &bytes) || bytes > INT64_MAX)
+        return false;
+    *out = (int64_t)bytes;
+    return true;
+}
+
+bool option_accepts(enum option_id id, const char *text)
+{
+    const struct option_row *row = &table[id];
+    int64_t value;
+    bool flag;
+    switch (row->type) {
+    case OPTION_TEXT:
+    case OPTION_PATH:
+    case OPTION_SECRET_FILE:
+        return is_plain(text) && (row->max == 0 || strlen(text) <= (size_t)row->max);
+    case OPTION_BOOL:
+        return text_to_bool(text, &flag);
+    case OPTION_ENUM:
+        return is_value(row, text);
+    default:
+        if (!to_amount(row->type, text, &value))
+            return false;
+        return (value >= row->min && value <= row->max) || (value == 0 && row->zero != NULL);
+    }
+}
+
+const char *option_type_name(enum option_type type)
+{
+    static const char *const names[] = {
+        [OPTION_TEXT] = "text",       [OPTION_PATH] = "path",  [OPTION_SECRET_FILE] = "secret file",
+        [OPTION_BOOL] = "true/false", [OPTION_INT] = "number", [OPTION_BYTES] = "size",
+        [OPTION_DURATION] = "time",   [OPTION_ENUM] = "choice"};
+    return names[type];
+}

@@ -1,0 +1,459 @@
+/*
+ * Collect what the snapshots need (pack by pack), compare with what the store lists, read every
+ * pack in parallel, then say for each problem which snapshots and files it hits.
+ */
+#include "repository/verify.h"
+
+#include "base/stop.h"
+#include "repository/manifest.h"
+#include "repository/pack_reader.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_DEFAULT_THREADS = 4, MAX_THREADS = 64, FILES_SHOWN = 5 };
+
+/* One snapshot's need for one pack. */
+struct need {
+    struct pack_ref ref;
+    uint32_t snapshot; /* index in the catalog */
+    uint64_t pages;    /* of it that the snapshot uses */
+};
+
+struct verify_job {
+    const struct repository *repository;
+    const struct verify_options *options;
+    struct catalog catalog;
+    struct need *needs; /* sorted by pack, then by snapshot */
+    size_t need_count;
+    size_t need_capacity;
+    uint64_t *listed; /* for the first need of each pack: size in the store + 1; 0 = not there */
+    struct verify_report *report;
+    pthread_mutex_t lock; /* next, report, failed, err */
+    size_t next;
+    bool failed;
+    struct error err;
+};
+
+void verify_report_release(struct verify_report *report)
+{
+    for (size_t i = 0; i < report->problem_count; i++) {
+        struct verify_problem *problem = &report->problems[i];
+        for (size_t j = 0; j < problem->snapshot_count; j++)
+            free(problem->snapshots[j]);
+        for (size_t j = 0; j < problem->file_count; j++)
+            free(problem->files[j]);
+        free(problem->snapshots);
+        free(problem->files);
+        free(problem->object);
+        free(problem->text);
+    }
+    free(report->problems);
+    *report = (struct verify_report){0};
+}
+
+/* Gives the new problem (borrowed), or NULL. */
+static struct verify_problem *add_problem(struct verify_report *report, const char *object,
+                                          const char *text, struct error *err)
+{
+    struct verify_problem *problems = realloc(report->problems,
+                                              (report->problem_count + 1) * sizeof *problems);
+    if (problems == NULL) {
+        (void)error_no_memory(err, "the report");
+        return NULL;
+    }
+    report->problems = problems;
+    struct verify_problem *problem = &problems[report->problem_count++];
+    *problem = (struct verify_problem){.object = strdup(object), .text = strdup(text)};
+    if (problem->object == NULL || problem->text == NULL) {
+        (void)error_no_memory(err, "the report");
+        return NULL;
+    }
+    return problem;
+}
+
+static bool append_text(char ***list, size_t *count, const char *text, struct error *err)
+{
+    char **grown = realloc(*list, (*count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return error_no_memory(err, "the report");
+    *list = grown;
+    grown[*count] = strdup(text);
+    if (grown[*count] == NULL)
+        return error_no_memory(err, "the report");
+    (*count)++;
+    return true;
+}
+
+/* The id stands in the key, for manifests that cannot be read. */
+static const char *entry_id(const struct catalog_entry *entry, char out[SNAPSHOT_ID_SIZE])
+{
+    const char *dash = strchr(entry->key, '-');
+    (void)snprintf(out, SNAPSHOT_ID_SIZE, "%.16s",
+                   entry->readable ? entry->info.id
+                   : dash != NULL  ? dash + 1
+                                   : "?");
+    return out;
+}
+
+static bool is_about_the_object(enum error_kind kind)
+{
+    return kind == ERROR_CORRUPT || kind == ERROR_UNSUPPORTED || kind == ERROR_REFUSED ||
+           kind == ERROR_NOT_FOUND;
+}
+
+static bool bad_manifest(struct verify_job *job, const struct catalog_entry *entry,
+                         const char *text, struct error *err)
+{
+    char id[SNAPSHOT_ID_SIZE];
+    struct verify_problem *problem = add_problem(job->report, entry->key, text, err);
+    return problem != NULL &&
+           append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err);
+}
+
+static bool add_need(struct verify_job *job, const struct need *need, struct error *err)
+{
+    if (job->need_count == job->need_capacity) {
+        size_t capacity = job->need_capacity == 0 ? 256 : 2 * job->need_capacity;
+        struct need *needs = realloc(job->needs, capacity * sizeof *needs);
+        if (needs == NULL)
+            return error_no_memory(err, "the list of packs");
+        job->needs = needs;
+        job->need_capacity = capacity;
+    }
+    job->needs[job->need_count++] = *need;
+    return true;
+}
+
+/* Adds the pages of one file to the counts of its packs. The map was checked by manifest_load. */
+static bool count_pages(const struct manifest_entry *entry, uint64_t *pages, struct error *err)
+{
+    struct page_map_reader map;
+    struct page_run run;
+    bool found = true;
+    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
+                         entry->path);
+    while (found) {
+        if (!page_map_reader_next(&map, &run, &found, err))
+            return false;
+        if (found && run.is_data)
+            pages[run.pack] += run.count;
+    }
+    return true;
+}
+
+static bool collect_needs(struct verify_job *job, uint32_t snapshot,
+                          const struct manifest *manifest, struct error *err)
+{
+    uint64_t *pages = calloc(manifest->pack_count + 1, sizeof *pages);
+    bool done = pages != NULL || error_no_memory(err, "the list of packs");
+    for (size_t i = 0; done && i < manifest->entry_count; i++)
+        if (manifest->entries[i].kind == ENTRY_FILE)
+            done = count_pages(&manifest->entries[i], pages, err);
+    for (size_t i = 0; done && i < manifest->pack_count; i++) {
+        struct need need = {.ref = manifest->packs[i], .snapshot = snapshot, .pages = pages[i]};
+        done = add_need(job, &need, err);
+    }
+    free(pages);
+    return done;
+}
+
+static bool collect_snapshot(struct verify_job *job, uint32_t snapshot, struct error *err)
+{
+    struct manifest manifest;
+    const struct catalog_entry *entry = &job->catalog.entries[snapshot];
+    job->report->snapshots_checked++;
+    job->report->bytes_read += entry->size_bytes;
+    if (!entry->readable)
+        return bad_manifest(job, entry, entry->problem, err);
+    if (!manifest_load(job->repository, entry->key, &manifest, err))
+        return is_about_the_object(err->kind) && bad_manifest(job, entry, err->text, err);
+    bool done = collect_needs(job, snapshot, &manifest, err);
+    manifest_release(&manifest);
+    return done;
+}
+
+static int compare_needs(const void *a, const void *b)
+{
+    const struct need *left = a;
+    const struct need *right = b;
+    int order = memcmp(left->ref.id, right->ref.id, PACK_ID_BYTES);
+    if (order != 0)
+        return order;
+    return left->snapshot < right->snapshot ? -1 : left->snapshot > right->snapshot;
+}
+
+static bool same_pack(const struct need *a, const struct need *b)
+{
+    return memcmp(a->ref.id, b->ref.id, PACK_ID_BYTES) == 0;
+}
+
+/* Behind the last need of the pack that begins at `first`. */
+static size_t pack_end(const struct verify_job *job, size_t first)
+{
+    size_t end = first + 1;
+    while (end < job->need_count && same_pack(&job->needs[end], &job->needs[first]))
+        end++;
+    return end;
+}
+
+static bool take_listing(void *context, const struct store_object *object, struct error *err)
+{
+    struct verify_job *job = context;
+    uint8_t id[PACK_ID_BYTES];
+    size_t low = 0;
+    size_t high = job->need_count;
+    (void)err;
+    if (!pack_id_from_key(object->key, id))
+        return true;
+    while (low < high) { /* the first need of this pack */
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(job->needs[middle].ref.id, id, PACK_ID_BYTES) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < job->need_count && memcmp(job->needs[low].ref.id, id, PACK_ID_BYTES) == 0)
+        job->listed[low] = object->size_bytes + 1;
+    else
+        job->report->unreferenced_packs++;
+    return true;
+}
+
+static bool report_pack(struct verify_job *job, size_t first, const char *text, struct error *err)
+{
+    char key[PACK_KEY_SIZE];
+    char id[SNAPSHOT_ID_SIZE];
+    size_t end = pack_end(job, first);
+    struct verify_problem *problem = add_problem(
+        job->report, pack_key(job->needs[first].ref.id, key), text, err);
+    if (problem == NULL)
+        return false;
+    for (size_t i = first; i < end; i++) {
+        const struct catalog_entry *entry = &job->catalog.entries[job->needs[i].snapshot];
+        if (!append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err))
+            return false;
+    }
+    problem->pages_hit = job->needs[end - 1].pages;
+    return true;
+}
+
+static bool decode_frames(const struct buf *pack, const struct pack_index *index,
+                          struct codec_context *codec, const char *what, struct error *err)
+{
+    uint8_t *pages = malloc(FRAME_BYTES);
+    bool done = pages != NULL || error_no_memory(err, "a frame");
+    for (uint32_t i = 0; done && i < index->frame_count; i++)
+        done = pack_frame_decode(index, &index->frames[i], codec,
+                                 pack->data + index->frames[i].offset, pages, what, err);
+    free(pages);
+    return done;
+}
+
+/* Reads and decodes one pack. ERROR_CORRUPT is the finding. */
+static bool read_pack(struct verify_job *job, size_t first, struct buf *buffer,
+                      struct codec_context *codec, struct error *err)
+{
+    char key[PACK_KEY_SIZE];
+    char label[PACK_KEY_SIZE + 8];
+    struct pack_index index;
+    const struct pack_ref *ref = &job->needs[first].ref;
+    (void)snprintf(label, sizeof label, "pack \"%s\"", pack_key(ref->id, key));
+    if (job->listed[first] == 0)
+        return error_set(err, ERROR_CORRUPT, "%s is missing from the store", label);
+    if (job->listed[first] - 1 != ref->size_bytes)
+        return error_set(err, ERROR_CORRUPT, "%s is damaged: it has %llu bytes instead of %llu",
+                         label, (unsigned long long)(job->listed[first] - 1),
+                         (unsigned long long)ref->size_bytes);
+    for (size_t i = first + 1; i < pack_end(job, first); i++)
+        if (memcmp(&job->needs[i].ref, ref, sizeof *ref) != 0)
+            return error_set(err, ERROR_CORRUPT, "%s is described in two ways by two manifests",
+                             label);
+    if (!pack_read_whole(job->repository, ref, buffer, &index, err))
+        return false;
+    bool done = decode_frames(buffer, &index, codec, label, err);
+    pack_index_release(&index);
+    return done;
+}
+
+/* The next pack to read, or need_count. */
+static size_t take_pack(struct verify_job *job)
+{
+    (void)pthread_mutex_lock(&job->lock);
+    size_t first = job->failed ? job->need_count : job->next;
+    if (first < job->need_count)
+        job->next = pack_end(job, first);
+    (void)pthread_mutex_unlock(&job->lock);
+    return first;
+}
+
+static void note_result(struct verify_job *job, size_t first, bool sound, struct error *err)
+{
+    const struct pack_ref *ref = &job->needs[first].ref;
+    struct verify_report *report = job->report;
+    (void)pthread_mutex_lock(&job->lock);
+    report->packs_checked++;
+    report->pages_checked += sound ? ref->page_count : 0;
+    report->bytes_read += ref->size_bytes;
+    bool keep_going = sound || (err->kind == ERROR_CORRUPT || err->kind == ERROR_UNSUPPORTED ||
+                                err->kind == ERROR_REFUSED);
+    char text[sizeof err->text];
+    if (!sound && keep_going) {
+        memcpy(text, err->text, sizeof text);
+        keep_going = report_pack(job, first, text, err);
+    }
+    if (!keep_going && !job->failed) {
+        job->failed = true;
+        job->err = *err;
+    }
+    (void)pthread_mutex_unlock(&job->lock);
+    if (job->options->progress != NULL)
+        progress_add(&job->options->progress->bytes_done, ref->size_bytes);
+}
+
+static void *verify_thread(void *argument)
+{
+    struct verify_job *job = argument;
+    struct error err = {0};
+    CLEANUP(codec_context_cleanup) struct codec_context *codec = NULL;
+    CLEANUP(buf_release) struct buf buffer;
+    buf_init(&buffer, PACK_MAX_BYTES);
+    bool ready = codec_context_new(&codec, &err);
+    for (;;) {
+        size_t first = take_pack(job);
+        if (first >= job->need_count)
+            return NULL;
+        bool sound = ready && stop_check(&err) && read_pack(job, first, &buffer, codec, &err);
+        note_result(job, first, sound, &err);
+    }
+}
+
+static bool read_packs(struct verify_job *job, struct error *err)
+{
+    pthread_t threads[MAX_THREADS];
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int wanted = job->options->threads > 0          ? job->options->threads
+                 : processors > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS
+                                                    : (int)processors;
+    int started = 0;
+    (void)pthread_mutex_init(&job->lock, NULL);
+    while (started < wanted && started < MAX_THREADS &&
+           pthread_create(&threads[started], NULL, verify_thread, job) == 0)
+        started++;
+    if (started == 0)
+        (void)verify_thread(job);
+    for (int i = 0; i < started; i++)
+        (void)pthread_join(threads[i], NULL);
+    (void)pthread_mutex_destroy(&job->lock);
+    if (job->failed)
+        *err = job->err;
+    return !job->failed;
+}
+
+static bool file_uses(const struct manifest *manifest, const struct manifest_entry *entry,
+                      const char *object)
+{
+    struct page_map_reader map;
+    struct page_run run;
+    struct error ignored;
+    bool found = true;
+    char key[PACK_KEY_SIZE];
+    if (entry->kind != ENTRY_FILE)
+        return false;
+    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
+                         entry->path);
+    while (page_map_reader_next(&map, &run, &found, &ignored) && found)
+        if (run.is_data && strcmp(pack_key(manifest->packs[run.pack].id, key), object) == 0)
+            return true;
+    return false;
+}
+
+/* Names the files of the newest snapshot that a damaged pack hits. */
+static bool name_files(struct verify_job *job, struct verify_problem *problem, struct error *err)
+{
+    const struct catalog_entry *entry;
+    struct manifest manifest;
+    if (problem->pages_hit == 0 || problem->snapshot_count == 0)
+        return true;
+    if (!catalog_find(&job->catalog, problem->snapshots[problem->snapshot_count - 1], &entry,
+                      err) ||
+        !manifest_load(job->repository, entry->key, &manifest, err))
+        return false;
+    bool done = true;
+    for (size_t i = 0; done && i < manifest.entry_count; i++) {
+        if (!file_uses(&manifest, &manifest.entries[i], problem->object))
+            continue;
+        if (problem->files_hit++ < FILES_SHOWN)
+            done = append_text(&problem->files, &problem->file_count, manifest.entries[i].path,
+                               err);
+    }
+    manifest_release(&manifest);
+    return done;
+}
+
+static bool collect(struct verify_job *job, struct error *err)
+{
+    const struct catalog_entry *only = NULL;
+    if (job->options->snapshot != NULL &&
+        !catalog_find(&job->catalog, job->options->snapshot, &only, err) &&
+        err->kind != ERROR_CORRUPT)
+        return false;
+    bool by_name = job->options->snapshot != NULL;
+    if (by_name && only == NULL)
+        return false; /* its manifest is damaged: err says how */
+    for (size_t i = 0; i < job->catalog.count; i++)
+        if ((!by_name || only == &job->catalog.entries[i]) &&
+            !collect_snapshot(job, (uint32_t)i, err))
+            return false;
+    if (job->need_count > 0)
+        qsort(job->needs, job->need_count, sizeof *job->needs, compare_needs);
+    job->listed = calloc(job->need_count + 1, sizeof *job->listed);
+    return job->listed != NULL || error_no_memory(err, "the list of packs");
+}
+
+static void set_total(struct verify_job *job)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < job->need_count; i = pack_end(job, i))
+        total += job->needs[i].ref.size_bytes;
+    if (job->options->progress != NULL) {
+        atomic_store(&job->options->progress->bytes_total, total);
+        atomic_store(&job->options->progress->phase, "verifying");
+    }
+}
+
+static bool run(struct verify_job *job, struct error *err)
+{
+    if (!collect(job, err) || !store_list(job->repository->store, "packs/", take_listing, job, err))
+        return false;
+    /* With one snapshot only, the packs of the others are not garbage. */
+    if (job->options->snapshot != NULL)
+        job->report->unreferenced_packs = 0;
+    set_total(job);
+    if (!read_packs(job, err))
+        return false;
+    for (size_t i = 0; i < job->report->problem_count; i++)
+        if (!name_files(job, &job->report->problems[i], err))
+            return false;
+    return true;
+}
+
+bool verify_run(const struct repository *repository, const struct verify_options *options,
+                struct verify_report *out, struct error *err)
+{
+    struct verify_report report = {0};
+    struct verify_job job = {.repository = repository, .options = options, .report = &report};
+    bool done = catalog_load(repository, &job.catalog, err) && run(&job, err);
+    catalog_release(&job.catalog);
+    free(job.needs);
+    free(job.listed);
+    if (!done) {
+        verify_report_release(&report);
+        return error_wrap(err, "could not verify the repository");
+    }
+    *out = report;
+    return true;
+}

@@ -1,0 +1,57 @@
+#!/bin/bash
+# FORMAT.md is enough: a second reader, written in Python from that page alone, restores what
+# `mainstay restore` restores, byte for byte, and refuses what the page says must be refused.
+# time limit: 300
+# shellcheck disable=SC2317 # functions are called by ok and fails
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+/usr/bin/python3 -c 'import xxhash, zstandard' 2>/dev/null || {
+    echo "1..0 # SKIP python3-xxhash and python3-zstandard are not installed"
+    exit 0
+}
+# shellcheck source=tests/lib/scene.sh
+. "$here/../lib/scene.sh"
+reader() {
+    /usr/bin/python3 -B "$here/../format/reader.py" "$@"
+}
+
+scene_cluster main
+as_server mkdir "$scene/space"
+export MAINSTAY_POSTGRES_CONNECTION MAINSTAY_REPOSITORY_URL
+MAINSTAY_POSTGRES_CONNECTION=$(cluster_conninfo main)
+scene_psql main -c "CREATE TABLESPACE side LOCATION '$scene/space'" \
+    -c "CREATE TABLE t AS SELECT g, md5(g::text) AS text FROM generate_series(1, 20000) AS g" \
+    -c "CREATE TABLE elsewhere TABLESPACE side AS TABLE t"
+codecs=(zstd zlib none)
+
+# same_files RESTORED READ: content, kinds, permission bits; links to tablespaces are followed.
+same_files() {
+    local listing="-mindepth 1 ! -path */backup_manifest ! -regex .*/pg_tblspc/[0-9]+ -printf"
+    # shellcheck disable=SC2086 # words of a list
+    diff <(cd "$1" && find -L . $listing '%P %y %m\n' | sort) \
+        <(cd "$2" && find -L . $listing '%P %y %m\n' | sort) &&
+        diff -r --exclude=backup_manifest "$1" "$2"
+}
+
+for codec in "${codecs[@]}"; do
+    export MAINSTAY_REPOSITORY_URL=$scene/$codec
+    ok "$codec: a repository" mainstay repo init --repository-codec "$codec"
+    ok "$codec: full snapshot" mainstay snapshot create
+    scene_psql main -c "UPDATE t SET text = '$codec' WHERE g % 40 = 0" \
+        -c "UPDATE elsewhere SET text = '$codec' WHERE g % 40 = 0"
+    ok "$codec: incremental snapshot" mainstay snapshot create
+    [[ $codec != zstd ]] ||
+        ok "$codec: the second reader accepts everything" reader check "$scene/$codec"
+    for name in $(reader list "$scene/$codec" | tail -n 1); do
+        id=${name##*-}
+        ok "$codec: mainstay restores $id" mainstay restore --snapshot "$id" \
+            --to "$scene/restored" --tablespace "$scene/space=$scene/moved"
+        as_server mkdir "$scene/read"
+        ok "$codec: so does the second reader" as_server /usr/bin/python3 -B - restore \
+            "$scene/$codec" "$name" "$scene/read" <"$here/../format/reader.py"
+        sed -i "s|$scene/moved|$scene/space|" "$scene/restored/tablespace_map"
+        ok "$codec: to the same bytes" same_files "$scene/restored" "$scene/read"
+        rm -rf "$scene/restored" "$scene/read" "$scene/moved"
+    done
+done
+done_testing
