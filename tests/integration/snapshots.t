@@ -137,6 +137,7 @@ scene_psql past -c "CREATE TABLE t AS SELECT g, repeat(md5(g::text), 4) AS v FRO
 cluster_stop past
 as_server cp -a "$(cluster_data past)" "$scene/rolled_back" # what a storage snapshot would bring back
 cluster_start past
+scene_psql past -c 'UPDATE t SET v = v WHERE g % 3 = 0' -c 'VACUUM t'
 ok 'before the promotion: full' snapshot
 ok 'a copy of it becomes a standby' restore "$scene/standby"
 as_server touch "$scene/standby/standby.signal"
@@ -180,6 +181,21 @@ is "$(said full)" true 'is taken whole'
 expect_content
 restored_equals h3 'rolled back'
 scene_remove h3
+
+# The same, but the server has written so much since that its position says nothing: only the content
+# of the pages can tell.
+rm "$repository"/snapshots/*"$(said id).manifest"
+newest=$(mainstay snapshot list --repository-url "$repository" --json | grep -oE '"stop_lsn": *"[^"]*"' | tail -n 1 | cut -d'"' -f4)
+scene_psql back -c 'CREATE TABLE filler (g int)' >/dev/null
+while [ "$(scene_psql back -c "SELECT pg_current_wal_lsn() > '$newest'")" = f ]; do
+    scene_psql back -c 'INSERT INTO filler VALUES (1)' -c 'SELECT pg_switch_wal()' >/dev/null
+done
+ok 'a server that went back and overtook' snapshot
+is "$(said full)" true 'is taken whole too'
+like "$(said reason)" 'without new page LSNs' 'because its pages are not those of the parent'
+expect_content
+restored_equals h4 'rolled back and overtaken'
+scene_remove h4
 
 # --- damaged pages ---------------------------------------------------------------------------------
 
