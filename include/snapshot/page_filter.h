@@ -22,13 +22,13 @@ enum pack_state {
 };
 
 struct page_filter_parent {
-    const struct manifest *manifest; /* NULL: no parent, everything is taken */
-    uint64_t start_lsn;              /* of the parent */
-    const uint8_t *pack_states;      /* enum pack_state for each of the manifest's packs */
+    const struct manifest *manifest;  /* NULL: no parent, everything is taken */
+    uint64_t start_lsn;               /* of the parent */
+    const uint8_t *pack_states;       /* enum pack_state for each of the manifest's packs */
     const struct pack_index *samples; /* for each of its packs; without hashes: not looked at. NULL
                                          where a page may change without a new LSN */
-    uint64_t sparse_budget_pages;    /* counts down */
-    uint64_t healed_pages;           /* counts up: taken because of PACK_MISSING */
+    uint64_t sparse_budget_pages;     /* counts down */
+    uint64_t healed_pages;            /* counts up: taken because of PACK_MISSING */
 };
 
 enum page_verdict { PAGE_TAKE, PAGE_REUSE, PAGE_ZERO };

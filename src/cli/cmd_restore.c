@@ -157,6 +157,8 @@ static bool run_restore(struct invocation *call, struct error *err)
         !session_open(&session, &call->config, err) ||
         !restore(call, &session, &maps, &result, err))
         return false;
+    if (result.files_differ > 0)
+        call->exit_code = error_exit_code(ERROR_CORRUPT);
     bool done = print_result(call, &result, err);
     restore_result_release(&result);
     return done;

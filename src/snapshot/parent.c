@@ -269,7 +269,8 @@ bool parent_sample(const struct repository *repository, const struct random_sour
     if (parent->samples == NULL)
         return error_no_memory(err, "page hashes");
     size_t wanted = count < SAMPLES ? count : SAMPLES;
-    /* Each pack is taken with the probability that leaves `wanted` in the end (Knuth, algorithm S). */
+    /* Each pack is taken with the probability that leaves `wanted` in the end (Knuth, algorithm S).
+     */
     for (size_t i = 0; i < count && wanted > 0; i++) {
         if (random_below(random, count - i) >= wanted)
             continue;

@@ -139,8 +139,7 @@ static bool check_divergence(struct file_stream *file, struct error *err)
 {
     const struct manifest_entry *old = file->filter.old;
     bool differs = file->filter.all_reused && old != NULL && (old->flags & ENTRY_CHECKSUM) != 0 &&
-                   old->size_bytes == file->entry.size_bytes &&
-                   old->crc32c != file->entry.crc32c;
+                   old->size_bytes == file->entry.size_bytes && old->crc32c != file->entry.crc32c;
     if (!file->job->pages_are_exact || !file->by_lsn || !(differs || file->filter.contradiction))
         return true;
     file->job->diverged = true;
