@@ -138,16 +138,18 @@ static bool take_wal_range(struct server_manifest *reader, const struct value *i
 /* `"Manifest-Checksum": "<hex>"}`: SHA-256 of everything before this line. */
 static bool check_checksum(struct server_manifest *reader, const char *line, struct error *err)
 {
+    static const char head[] = "\"Manifest-Checksum\": \"";
     uint8_t expected[SHA256_BYTES];
     uint8_t hash[SHA256_BYTES];
-    char hex[SHA256_HEX_SIZE];
-    const char *quote = strrchr(line, '"');
+    char hex[SHA256_HEX_SIZE] = "";
     sha256_final(reader->hash, hash);
-    if (quote == NULL || quote - line < (ptrdiff_t)sizeof hex)
+    if (!text_starts_with(line, head) || strlen(line) < sizeof head - 1 + sizeof hex - 1)
         return error_set(err, ERROR_CORRUPT, WHAT " has no checksum");
-    memcpy(hex, quote - (sizeof hex - 1), sizeof hex - 1);
-    hex[sizeof hex - 1] = '\0';
-    if (!text_from_hex(hex, expected, sizeof expected) || memcmp(hash, expected, sizeof hash) != 0)
+    const char *rest = line + sizeof head - 1 + sizeof hex - 1;
+    memcpy(hex, rest - (sizeof hex - 1), sizeof hex - 1);
+    if (!text_from_hex(hex, expected, sizeof expected) ||
+        memcmp(hash, expected, sizeof hash) != 0 ||
+        (strcmp(rest, "\"}\n") != 0 && strcmp(rest, "\"}") != 0))
         return error_set(err, ERROR_CORRUPT, WHAT " arrived damaged: its checksum differs");
     reader->complete = true;
     return true;
@@ -161,6 +163,8 @@ static bool take_line(struct server_manifest *reader, struct error *err)
     if (text == NULL)
         return error_set(err, ERROR_CORRUPT, WHAT " has a line of more than %d bytes",
                          LINE_MAX_BYTES);
+    if (reader->complete)
+        return error_set(err, ERROR_CORRUPT, WHAT " goes on behind its checksum");
     if (text_starts_with(text, "\"Manifest-Checksum\""))
         return check_checksum(reader, text, err);
     sha256_update(reader->hash, line->data, line->len);

@@ -73,8 +73,9 @@ static void test_unreadable_manifests_are_listed_with_the_reason(void **state)
     assert_int_equal(catalog.count, 6);
     assert_false(catalog.entries[4].readable);
     assert_non_null(strstr(catalog.entries[4].problem, keys[0]));
-    assert_true(catalog_find(&catalog, "latest", &entry, &err));
-    assert_string_equal(entry->info.id, "aaaa000000000003");
+    assert_false(catalog_find(&catalog, "latest", &entry, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    assert_non_null(strstr(err.hint, "aaaa000000000003"));
     assert_false(catalog_find(&catalog, "cccc", &entry, &err));
     assert_int_equal(err.kind, ERROR_CORRUPT);
     catalog_release(&catalog);
