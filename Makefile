@@ -4,7 +4,7 @@ ifeq ($(origin CC),default)
 CC = gcc
 endif
 PREFIX ?= /usr/local
-PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto \
+PACKAGES = libpq libarchive zlib libcurl libzstd libfyaml jansson libxxhash libcrypto \
            expat
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
        -Wvla -Wwrite-strings -Wundef -Wcast-qual -Wno-missing-field-initializers
