@@ -82,8 +82,8 @@ static int tear_down(void **state)
 }
 
 /* Decides about this block after all before it. */
-static enum page_verdict decide(const char *path, bool by_lsn, uint64_t block,
-                                const uint8_t *bytes, bool partial, struct page_run *out)
+static enum page_verdict decide(const char *path, bool by_lsn, uint64_t block, const uint8_t *bytes,
+                                bool partial, struct page_run *out)
 {
     struct page_filter filter;
     struct page_run ignored;
@@ -259,8 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_zeros_are_never_stored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sparse_packs_are_left_while_the_budget_lasts, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_pages_of_missing_packs_are_counted, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_pages_of_missing_packs_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_reused_means_nothing_was_new, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_map_that_does_not_decode_reuses_nothing, set_up,
                                         tear_down),
