@@ -1,6 +1,8 @@
 # mainstay: `make demo` shows it, `make check` tests it, `make help` lists the rest. No configure step.
 B ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 PREFIX ?= /usr/local
 PACKAGES = libpq libarchive zlib libcurl libzstd libsodium libfyaml jansson libxxhash libcrypto \
            expat

@@ -34,6 +34,8 @@ struct restore_result {
     uint64_t bytes_written;
     uint64_t bytes_kept;    /* --delta: already right */
     uint64_t files_removed; /* --delta: not in the snapshot */
+    uint64_t files_differ;  /* restored, but not as the server had them: the caller ends with the
+                               exit code for ERROR_CORRUPT; log_event named them */
     int64_t duration_us;
 };
 

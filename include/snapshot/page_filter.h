@@ -22,11 +22,13 @@ enum pack_state {
 };
 
 struct page_filter_parent {
-    const struct manifest *manifest; /* NULL: no parent, everything is taken */
-    uint64_t start_lsn;              /* of the parent */
-    const uint8_t *pack_states;      /* enum pack_state for each of the manifest's packs */
-    uint64_t sparse_budget_pages;    /* counts down */
-    uint64_t healed_pages;           /* counts up: taken because of PACK_MISSING */
+    const struct manifest *manifest;  /* NULL: no parent, everything is taken */
+    uint64_t start_lsn;               /* of the parent */
+    const uint8_t *pack_states;       /* enum pack_state for each of the manifest's packs */
+    const struct pack_index *samples; /* for each of its packs; without hashes: not looked at. NULL
+                                         where a page may change without a new LSN */
+    uint64_t sparse_budget_pages;     /* counts down */
+    uint64_t healed_pages;            /* counts up: taken because of PACK_MISSING */
 };
 
 enum page_verdict { PAGE_TAKE, PAGE_REUSE, PAGE_ZERO };
@@ -42,6 +44,7 @@ struct page_filter {
     uint64_t old_blocks; /* whole blocks of the parent's file that may be reused */
     bool map_failed;     /* a map that does not decode: nothing more is reused */
     bool all_reused;     /* so far every block was the parent's, by LSN */
+    bool contradiction;  /* a page with an old LSN is not the page that the parent has */
 };
 
 void page_filter_init(struct page_filter *filter, struct page_filter_parent *parent,

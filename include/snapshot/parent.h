@@ -12,8 +12,9 @@
 
 struct parent {
     bool found;
-    struct manifest manifest; /* when found */
-    uint8_t *pack_states;     /* enum pack_state for each of its packs */
+    struct manifest manifest;   /* when found */
+    uint8_t *pack_states;       /* enum pack_state for each of its packs */
+    struct pack_index *samples; /* parent_sample: for each pack; without hashes where not read */
     uint64_t missing_packs;
     uint64_t live_pages; /* data pages that the parent's files use */
     char reason[256];    /* why not the newest, or none; "" when all is well */
@@ -30,6 +31,13 @@ struct parent_server {
  * (parent_release). */
 MUST_CHECK bool parent_choose(const struct repository *repository,
                               const struct parent_server *server, struct parent *out,
+                              struct error *err);
+/* Reads the indexes of a few packs, chosen at random (all of them in a small repository): with
+ * their page hashes page_filter proves for every page in them that an old LSN means an old content.
+ * What LSNs cannot tell is seen that way: a storage rollback, files put back by hand. Only for
+ * clusters with page checksums, where no page changes without a new LSN. */
+MUST_CHECK bool parent_sample(const struct repository *repository,
+                              const struct random_source *random, struct parent *parent,
                               struct error *err);
 void parent_release(struct parent *parent);
 

@@ -8,8 +8,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "store/store.h"
-
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,9 +36,16 @@ bool s3_problem_report(const struct s3_problem *problem, const char *what, struc
 /* True when other keys may help: the store refused the ones that were used. */
 bool s3_problem_is_about_keys(const struct s3_problem *problem);
 
-/* One page of ListObjectsV2. Keys are as the store gave them; the page owns them. */
+/* As the store gave it: the key is not relative to our prefix. */
+struct s3_object {
+    char *key;
+    uint64_t size_bytes;
+    int64_t modified_us;
+};
+
+/* One page of a listing. */
 struct s3_page {
-    struct store_object *objects;
+    struct s3_object *objects;
     size_t count;
     size_t capacity;
     bool truncated;
@@ -50,5 +55,8 @@ struct s3_page {
 MUST_CHECK bool s3_page_parse(struct s3_page *page, const void *body, size_t len,
                               struct error *err);
 void s3_page_release(struct s3_page *page);
+
+/* Room for one more object, zeroed; NULL when memory is short or there are unreasonably many. */
+struct s3_object *s3_page_add(struct s3_page *page);
 
 #endif

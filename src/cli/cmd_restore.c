@@ -84,6 +84,7 @@ static bool print_json(const struct invocation *call, const struct restore_resul
            value_set_u64(root, "bytes_written", result->bytes_written, err) &&
            value_set_u64(root, "bytes_kept", result->bytes_kept, err) &&
            value_set_u64(root, "files_removed", result->files_removed, err) &&
+           value_set_u64(root, "files_differ", result->files_differ, err) &&
            value_set_i64(root, "duration_us", result->duration_us, err) &&
            output_value(call, root, err);
 }
@@ -156,6 +157,8 @@ static bool run_restore(struct invocation *call, struct error *err)
         !session_open(&session, &call->config, err) ||
         !restore(call, &session, &maps, &result, err))
         return false;
+    if (result.files_differ > 0)
+        call->exit_code = error_exit_code(ERROR_CORRUPT);
     bool done = print_result(call, &result, err);
     restore_result_release(&result);
     return done;

@@ -464,25 +464,30 @@ bool manifest_decode(const struct repository *repository, const void *bytes, siz
     return true;
 }
 
-/* Reads the first max bytes of the object (all of it when it is shorter). */
-static bool fetch(const struct repository *repository, const char *key, size_t max, struct buf *out,
-                  struct error *err)
+/* Appends the first `want` bytes of the object (all of it when it is shorter). */
+static bool fetch(const struct repository *repository, const char *key, size_t want,
+                  struct buf *out, struct error *err)
 {
-    struct store_object object;
     size_t got;
-    if (!store_stat(repository->store, key, &object, err))
-        return error_wrap(err, "could not read manifest \"%s\"", key);
-    if (object.size_bytes > MANIFEST_MAX_BYTES)
-        return error_set(err, ERROR_CORRUPT, "manifest \"%s\" cannot have %llu bytes", key,
-                         (unsigned long long)object.size_bytes);
-    size_t want = object.size_bytes < max ? object.size_bytes : max;
     uint8_t *to = buf_reserve(out, want + 1);
     if (to == NULL)
         return error_no_memory(err, "a manifest");
     if (!store_get(repository->store, key, 0, want, to, &got, err))
         return error_wrap(err, "could not read manifest \"%s\"", key);
-    out->len = got;
+    out->len += got;
     return true;
+}
+
+static bool fetch_whole(const struct repository *repository, const char *key, struct buf *out,
+                        struct error *err)
+{
+    struct store_object object;
+    if (!store_stat(repository->store, key, &object, err))
+        return error_wrap(err, "could not read manifest \"%s\"", key);
+    if (object.size_bytes >= MANIFEST_MAX_BYTES)
+        return error_set(err, ERROR_CORRUPT, "manifest \"%s\" cannot have %llu bytes", key,
+                         (unsigned long long)object.size_bytes);
+    return fetch(repository, key, object.size_bytes, out, err);
 }
 
 bool manifest_load(const struct repository *repository, const char *key, struct manifest *out,
@@ -493,7 +498,7 @@ bool manifest_load(const struct repository *repository, const char *key, struct 
     buf_init(&bytes, MANIFEST_MAX_BYTES);
     if (what == NULL)
         return error_no_memory(err, "a manifest");
-    return fetch(repository, key, MANIFEST_MAX_BYTES, &bytes, err) &&
+    return fetch_whole(repository, key, &bytes, err) &&
            manifest_decode(repository, bytes.data, bytes.len, what, out, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "restore_internal.h"
 
 #include <stdlib.h>
@@ -29,22 +30,22 @@ void restore_job_release(struct restore_job *job)
     close_fd(&job->root_fd);
 }
 
-bool restore_check_checksums(const struct restore_job *job, struct error *err)
+uint64_t restore_count_differing(const struct restore_job *job)
 {
+    uint64_t count = 0;
     if (!job->manifest.info.data_checksums)
-        return true;
+        return 0;
     for (size_t i = 0; i < job->manifest.entry_count; i++) {
         const struct restore_file *file = &job->files[i];
         if (file->entry == NULL || (file->entry->flags & ENTRY_CHECKSUM) == 0 ||
             atomic_load(&file->crc32c) == file->entry->crc32c)
             continue;
-        (void)error_set(err, ERROR_CORRUPT,
-                        "file \"%s\" was not restored as the server had it: its checksum differs",
-                        file->entry->path);
-        return error_hint(err, "Restore another snapshot, and take a new one with: mainstay "
-                               "snapshot create --full");
+        count++;
+        log_event(LOG_ERROR, "restore.file_differs",
+                  "file \"%s\" is not as the server had it: its checksum differs",
+                  file->entry->path);
     }
-    return true;
+    return count;
 }
 
 static void set_phase(const struct restore_options *options, const char *phase)
@@ -62,6 +63,7 @@ void restore_fill_result(struct restore_job *job, int64_t started_us, struct res
         .bytes_written = atomic_load(&job->bytes_written),
         .bytes_kept = atomic_load(&job->bytes_kept),
         .files_removed = job->files_removed,
+        .files_differ = job->files_differ,
         .duration_us = clock_monotonic_us(&clock_system) - started_us,
     };
     out->info = job->manifest.info;
@@ -80,9 +82,9 @@ bool restore_run(const struct repository *repository, const struct restore_optio
     if (options->progress != NULL)
         atomic_store(&options->progress->bytes_total, job.manifest.info.data_bytes);
     set_phase(options, "restoring");
-    if (!restore_create_tree(&job, err) || !restore_write_pages(&job, err) ||
-        !restore_check_checksums(&job, err))
+    if (!restore_create_tree(&job, err) || !restore_write_pages(&job, err))
         return error_wrap(err, "could not restore snapshot %s", job.manifest.info.id);
+    job.files_differ = restore_count_differing(&job);
     set_phase(options, "syncing");
     if (!restore_finish_tree(&job, err))
         return error_wrap(err, "could not finish the restore of snapshot %s", job.manifest.info.id);

@@ -61,7 +61,8 @@ static bool add_place(struct restore_job *job, const struct snapshot_tablespace 
         if (other != NULL && strcmp(other, target) == 0)
             return error_set(err, ERROR_USAGE,
                              "cannot place tablespace %u in \"%s\": something else of this "
-                             "cluster goes to the same directory", tablespace->oid, target);
+                             "cluster goes to the same directory",
+                             tablespace->oid, target);
     }
     job->places_moved |= strcmp(target, tablespace->path) != 0;
     job->places[job->place_count] = (struct restore_place){.tablespace_oid = tablespace->oid,

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/stop.h"
 #include "base/text.h"
 
@@ -402,5 +403,10 @@ bool restore_finish_tree(struct restore_job *job, struct error *err)
         return false;
     if (unlinkat(job->root_fd, MARKER_FILE, 0) != 0)
         return path_error(job, "remove", MARKER_FILE, err);
+    if (geteuid() == 0 && !job->change_owner)
+        log_event(LOG_WARNING, "restore.owner",
+                  "the files belong to root, and PostgreSQL will not start as root: run chown -R "
+                  "postgres %s",
+                  job->options->to);
     return !sync || sync_path(job, ".", err);
 }

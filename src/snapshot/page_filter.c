@@ -1,5 +1,6 @@
 #include "snapshot/page_filter.h"
 
+#include "codec/digest.h"
 #include "postgres/page.h"
 
 #include <string.h>
@@ -70,6 +71,17 @@ static bool pack_serves(struct page_filter *filter, uint32_t pack)
     }
 }
 
+/* Where the hashes of a pack are at hand, what the LSN says can be proved. */
+static void check_sample(struct page_filter *filter, const struct page_run *page,
+                         const uint8_t *bytes)
+{
+    const struct pack_index *samples = filter->parent->samples;
+    if (!filter->by_lsn || samples == NULL || samples[page->pack].page_hashes == NULL)
+        return;
+    if (digest_xxh3(bytes, PAGE_BYTES) != samples[page->pack].page_hashes[page->ordinal])
+        filter->contradiction = true;
+}
+
 enum page_verdict page_filter_decide(struct page_filter *filter, uint64_t block,
                                      const uint8_t *bytes, bool partial, const uint8_t *hash,
                                      struct page_run *out)
@@ -92,5 +104,6 @@ enum page_verdict page_filter_decide(struct page_filter *filter, uint64_t block,
         .pack = filter->run.pack,
         .ordinal = filter->run.ordinal + (uint32_t)(block - filter->run_start),
     };
+    check_sample(filter, out, bytes);
     return PAGE_REUSE;
 }

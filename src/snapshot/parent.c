@@ -1,6 +1,7 @@
 #include "snapshot/parent.h"
 
 #include "base/text.h"
+#include "repository/pack_reader.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,8 +11,14 @@
 /* A pack of which less than this is still in use is sparse. */
 enum { SPARSE_PERCENT = 25 };
 
+/* Packs whose page hashes are read: at most 8 MiB of memory, 16 short reads. */
+enum { SAMPLES = 16 };
+
 void parent_release(struct parent *parent)
 {
+    for (size_t i = 0; parent->samples != NULL && i < parent->manifest.pack_count; i++)
+        pack_index_release(&parent->samples[i]);
+    free(parent->samples);
     if (parent->found)
         manifest_release(&parent->manifest);
     free(parent->pack_states);
@@ -236,5 +243,41 @@ bool parent_choose(const struct repository *repository, const struct parent_serv
         return error_wrap(err, "could not choose the snapshot to build on");
     }
     *out = parent;
+    return true;
+}
+
+/* A damaged pack is as good as a missing one: its pages are stored anew. */
+static bool sample_pack(const struct repository *repository, struct parent *parent, size_t pack,
+                        struct error *err)
+{
+    if (parent->pack_states[pack] == PACK_MISSING)
+        return true;
+    if (pack_read_index(repository, &parent->manifest.packs[pack], &parent->samples[pack], err))
+        return true;
+    if (err->kind != ERROR_CORRUPT)
+        return false;
+    parent->pack_states[pack] = PACK_MISSING;
+    parent->missing_packs++;
+    return true;
+}
+
+bool parent_sample(const struct repository *repository, const struct random_source *random,
+                   struct parent *parent, struct error *err)
+{
+    size_t count = parent->manifest.pack_count;
+    parent->samples = calloc(count + 1, sizeof *parent->samples);
+    if (parent->samples == NULL)
+        return error_no_memory(err, "page hashes");
+    size_t wanted = count < SAMPLES ? count : SAMPLES;
+    /* Each pack is taken with the probability that leaves `wanted` in the end (Knuth, algorithm S).
+     */
+    for (size_t i = 0; i < count && wanted > 0; i++) {
+        if (random_below(random, count - i) >= wanted)
+            continue;
+        wanted--;
+        if (!sample_pack(repository, parent, i, err))
+            return error_wrap(err, "could not read page hashes of snapshot %s",
+                              parent->manifest.info.id);
+    }
     return true;
 }

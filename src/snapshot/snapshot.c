@@ -156,10 +156,11 @@ static void use_parent(struct snapshot_job *job, const struct parent *parent, co
         .manifest = &parent->manifest,
         .start_lsn = old->start_lsn,
         .pack_states = parent->pack_states,
+        .samples = parent->samples,
         .sparse_budget_pages = budget < SPARSE_BUDGET_MIN ? SPARSE_BUDGET_MIN : budget,
     };
     (void)snprintf(info->parent_id, sizeof info->parent_id, "%s", old->id);
-    job->pages_are_exact = info->data_checksums && old->data_checksums;
+    job->pages_are_exact = parent->samples != NULL;
 }
 
 static bool store_pages(struct snapshot_job *job, struct error *err)
@@ -236,6 +237,11 @@ static bool run_job(const struct repository *repository, const struct snapshot_o
     server.history = history;
     describe_server(&job.manifest.info, connection, &server.identity, &settings);
     if (!parent_choose(repository, &server, &parent, err))
+        return false;
+    /* With page checksums on both sides no page changes without a new LSN, hint bits included. */
+    if (parent.found && forced == NULL && settings.data_checksums &&
+        parent.manifest.info.data_checksums &&
+        !parent_sample(repository, options->random, &parent, err))
         return false;
     use_parent(&job, &parent, forced);
     bool done = new_writer(&job, err) && copy_everything(&job, connection, &parent, err);

@@ -133,14 +133,14 @@ static bool take_bytes(struct file_stream *file, const uint8_t *bytes, size_t le
     return true;
 }
 
-/* Every page says "unchanged", but the whole differs: then LSNs do not tell the truth here (a
- * storage rollback, files put back by hand), and nothing may be concluded from them. */
+/* Pages say "unchanged", but the content differs: then LSNs do not tell the truth here (a storage
+ * rollback, files put back by hand), and nothing may be concluded from them. */
 static bool check_divergence(struct file_stream *file, struct error *err)
 {
     const struct manifest_entry *old = file->filter.old;
-    if (!file->job->pages_are_exact || !file->by_lsn || old == NULL || !file->filter.all_reused ||
-        (old->flags & ENTRY_CHECKSUM) == 0 || old->size_bytes != file->entry.size_bytes ||
-        old->crc32c == file->entry.crc32c)
+    bool differs = file->filter.all_reused && old != NULL && (old->flags & ENTRY_CHECKSUM) != 0 &&
+                   old->size_bytes == file->entry.size_bytes && old->crc32c != file->entry.crc32c;
+    if (!file->job->pages_are_exact || !file->by_lsn || !(differs || file->filter.contradiction))
         return true;
     file->job->diverged = true;
     (void)snprintf(file->job->diverged_path, sizeof file->job->diverged_path, "%s",

@@ -274,30 +274,30 @@ bool s3_problem_is_about_keys(const struct s3_problem *problem)
     return problem->code[0] == '\0' && (problem->status == 403 || problem->status == 401);
 }
 
-static struct store_object *new_object(struct s3_page *page)
+struct s3_object *s3_page_add(struct s3_page *page)
 {
     if (page->count == PAGE_OBJECTS_MAX)
         return NULL;
     if (page->count == page->capacity) {
         size_t capacity = page->capacity == 0 ? 1024 : page->capacity * 2;
-        struct store_object *objects = reallocarray(page->objects, capacity, sizeof *objects);
+        struct s3_object *objects = reallocarray(page->objects, capacity, sizeof *objects);
         if (objects == NULL)
             return NULL;
         page->objects = objects;
         page->capacity = capacity;
     }
-    page->objects[page->count] = (struct store_object){0};
+    page->objects[page->count] = (struct s3_object){0};
     return &page->objects[page->count++];
 }
 
 static bool take_object_text(struct s3_page *page, const struct xml *xml)
 {
     /* The order of a Contents' children is not promised: each one opens the object. */
-    struct store_object *object = page->count == 0 ? NULL : &page->objects[page->count - 1];
+    struct s3_object *object = page->count == 0 ? NULL : &page->objects[page->count - 1];
     if (object == NULL)
         return true;
     if (is_at(xml, 3, "Key")) {
-        free((void *)(uintptr_t)object->key);
+        free(object->key);
         object->key = strdup(xml->text);
         return object->key != NULL;
     }
@@ -317,7 +317,7 @@ static bool take_page_text(void *context, const struct xml *xml)
         return take_object_text(page, xml);
     /* The end of one object is where room for the next is made. */
     if (is_at(xml, 2, "Contents"))
-        return new_object(page) != NULL;
+        return s3_page_add(page) != NULL;
     if (is_at(xml, 2, "IsTruncated"))
         page->truncated = strcmp(xml->text, "true") == 0;
     if (is_at(xml, 2, "NextContinuationToken")) {
@@ -332,7 +332,8 @@ bool s3_page_parse(struct s3_page *page, const void *body, size_t len, struct er
 {
     struct xml xml = {.on_text = take_page_text, .context = page};
     *page = (struct s3_page){0};
-    const char *failure = new_object(page) == NULL ? "memory is short" : xml_parse(&xml, body, len);
+    const char *failure = s3_page_add(page) == NULL ? "memory is short"
+                                                    : xml_parse(&xml, body, len);
     if (failure == NULL && strcmp(xml.name[0], "ListBucketResult") != 0)
         failure = "it is no ListBucketResult";
     if (failure == NULL && page->truncated && page->continuation == NULL)
@@ -344,7 +345,7 @@ bool s3_page_parse(struct s3_page *page, const void *body, size_t len, struct er
         s3_page_release(page);
         return error_set(err, ERROR_INVALID, "cannot read the store's listing: %s", failure);
     }
-    free((void *)(uintptr_t)page->objects[page->count - 1].key);
+    free(page->objects[page->count - 1].key);
     page->count--; /* the room that stayed empty */
     return true;
 }
@@ -352,7 +353,7 @@ bool s3_page_parse(struct s3_page *page, const void *body, size_t len, struct er
 void s3_page_release(struct s3_page *page)
 {
     for (size_t i = 0; i < page->count; i++)
-        free((void *)(uintptr_t)page->objects[i].key);
+        free(page->objects[i].key);
     free(page->objects);
     free(page->continuation);
     *page = (struct s3_page){0};

@@ -53,17 +53,26 @@ static const char *environment(const struct s3_credentials *from, const char *na
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
+/* Sets the secret when the variable has a value. The next getenv may overwrite what this one gave.
+ */
+static bool take_variable(const struct s3_credentials *from, const char *name, struct secret *out,
+                          struct error *err)
+{
+    const char *value = environment(from, name);
+    return value == NULL || secret_set(out, value, err);
+}
+
 static bool read_environment(const struct s3_credentials *from, struct s3_keys *out,
                              struct error *err)
 {
-    const char *token = environment(from, "AWS_SESSION_TOKEN");
-    const char *secret = environment(from, "AWS_SECRET_ACCESS_KEY");
-    if (secret == NULL)
+    if (!take_variable(from, "AWS_ACCESS_KEY_ID", &out->access_key, err) ||
+        !take_variable(from, "AWS_SECRET_ACCESS_KEY", &out->secret_key, err) ||
+        !take_variable(from, "AWS_SESSION_TOKEN", &out->session_token, err))
+        return false;
+    if (!secret_is_set(&out->secret_key))
         return error_set(err, ERROR_USAGE,
                          "cannot use AWS_ACCESS_KEY_ID without AWS_SECRET_ACCESS_KEY");
-    return secret_set(&out->access_key, environment(from, "AWS_ACCESS_KEY_ID"), err) &&
-           secret_set(&out->secret_key, secret, err) &&
-           (token == NULL || secret_set(&out->session_token, token, err));
+    return true;
 }
 
 /* Cuts white space off both ends, in place. */
@@ -148,11 +157,11 @@ static bool read_shared_file(const char *path, const char *profile, struct s3_ke
 static char *shared_file_path(const struct s3_credentials *from)
 {
     const char *path = from->credentials_file;
-    const char *home = environment(from, "HOME");
     if (path == NULL)
         path = environment(from, "AWS_SHARED_CREDENTIALS_FILE");
     if (path != NULL)
         return strdup(path);
+    const char *home = environment(from, "HOME");
     return home == NULL ? NULL : text_format("%s/.aws/credentials", home);
 }
 
@@ -161,7 +170,7 @@ static bool read_shared(const struct s3_credentials *from, struct s3_keys *out, 
     CLEANUP(free_pointer) char *path = shared_file_path(from);
     const char *profile = from->profile;
     if (profile == NULL)
-        profile = environment(from, "AWS_PROFILE");
+        profile = environment(from, "AWS_PROFILE"); /* the last one asked for */
     bool done = path != NULL
                     ? read_shared_file(path, profile == NULL ? "default" : profile, out, err)
                     : error_set(err, ERROR_NOT_FOUND, "no home directory");
@@ -172,6 +181,7 @@ static bool read_shared(const struct s3_credentials *from, struct s3_keys *out, 
                            "AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials.");
 }
 
+/* On failure the caller releases what was read so far. */
 static bool read_keys(const struct s3_credentials *from, struct s3_keys *out, struct error *err)
 {
     if (from->access_key_file != NULL || from->secret_key_file != NULL)
@@ -236,8 +246,8 @@ bool s3_credentials_get(struct s3_credentials *credentials, struct s3_keys *out,
 
 static bool same_secret(const struct secret *a, const struct secret *b)
 {
-    if (!secret_is_set(a) || !secret_is_set(b))
-        return secret_is_set(a) == secret_is_set(b);
+    if (a->text == NULL || b->text == NULL)
+        return a->text == b->text;
     return strcmp(a->text, b->text) == 0;
 }
 

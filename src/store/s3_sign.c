@@ -97,7 +97,8 @@ static void sort_headers(const struct s3_signing *signing, struct sorted_headers
 
 static bool same_name_as_before(const struct sorted_headers *headers, size_t i)
 {
-    return i > 0 && strcasecmp(headers->at[i]->name, headers->at[i - 1]->name) == 0;
+    return i > 0 && i < headers->count &&
+           strcasecmp(headers->at[i]->name, headers->at[i - 1]->name) == 0;
 }
 
 static void put_signed_names(struct buf *out, const struct sorted_headers *headers)
@@ -154,7 +155,8 @@ static bool signing_key(const struct s3_signing *signing, const char *date,
     char *start = malloc(secret->len + 4);
     if (start == NULL)
         return error_no_memory(err, "a signing key");
-    memcpy(start, "AWS4", 4);
+    for (size_t i = 0; i < 4; i++)
+        start[i] = "AWS4"[i];
     memcpy(start + 4, secret->text, secret->len);
     digest_hmac_sha256(start, secret->len + 4, date, strlen(date), out);
     secret_wipe(start, secret->len + 4);

@@ -146,17 +146,34 @@ static bool s3_put(struct store *store, const char *key, const void *bytes, size
            (exists ? exists_already(s3, key, err) : send_upload(s3, &upload, false, err));
 }
 
-/* "bytes 0-9/443": a store that answers another range than asked for must not be believed. */
+/* "bytes 0-9/443" */
+static bool parse_content_range(const char *text, uint64_t *out_first, uint64_t *out_last,
+                                uint64_t *out_total)
+{
+    char copy[80];
+    if (text == NULL || !text_starts_with(text, "bytes ") || strlen(text) >= sizeof copy)
+        return false;
+    (void)snprintf(copy, sizeof copy, "%s", text + strlen("bytes "));
+    char *dash = strchr(copy, '-');
+    char *slash = strchr(copy, '/');
+    if (dash == NULL || slash == NULL)
+        return false;
+    *dash = '\0';
+    *slash = '\0';
+    return text_to_u64(copy, out_first) && text_to_u64(dash + 1, out_last) &&
+           text_to_u64(slash + 1, out_total);
+}
+
+/* A store that answers another range than asked for must not be believed. */
 static bool is_range_asked_for(const struct http_response *response, uint64_t offset, size_t want)
 {
-    uint64_t first;
-    uint64_t last;
-    uint64_t total;
-    const char *text = http_response_header(response, "Content-Range");
+    uint64_t first = 0;
+    uint64_t last = 0;
+    uint64_t total = 0;
     if (response->status == 200) /* the range was ignored: right only if it was the whole object */
         return offset == 0;
-    if (text == NULL ||
-        sscanf(text, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &first, &last, &total) != 3)
+    if (!parse_content_range(http_response_header(response, "Content-Range"), &first, &last,
+                             &total))
         return false;
     uint64_t left = offset < total ? total - offset : 0;
     return first == offset && last >= first && last - first + 1 == response->into_len &&
@@ -263,7 +280,9 @@ static bool visit_page(struct listing *listing, const struct s3_page *page, stru
     const struct s3_location *location = &listing->s3->client.location;
     struct error not_a_key;
     for (size_t i = 0; i < page->count; i++) {
-        struct store_object object = page->objects[i];
+        const struct s3_object *found = &page->objects[i];
+        struct store_object object = {
+            .key = found->key, .size_bytes = found->size_bytes, .modified_us = found->modified_us};
         if (!text_starts_with(object.key, location->prefix))
             return error_set(err, ERROR_INVALID,
                              "cannot use the listing of bucket \"%s\": key \"%.200s\" does not "
@@ -288,7 +307,7 @@ static bool list_pages(struct listing *listing, struct error *err)
 {
     CLEANUP(free_pointer) char *continuation = NULL;
     for (bool more = true; more;) {
-        struct s3_page page;
+        struct s3_page page = {0};
         if (!fetch_page(listing, continuation, &page, err))
             return false;
         bool done = visit_page(listing, &page, err);

@@ -107,21 +107,13 @@ static S3Status on_get_data(int size, const char *from, void *context)
 
 static bool add_object(struct s3_page *page, const S3ListBucketContent *content)
 {
-    if (page->count == page->capacity) {
-        size_t capacity = page->capacity == 0 ? PAGE_KEYS : page->capacity * 2;
-        struct store_object *objects = reallocarray(page->objects, capacity, sizeof *objects);
-        if (objects == NULL)
-            return false;
-        page->objects = objects;
-        page->capacity = capacity;
-    }
-    struct store_object object = {
-        .key = strdup(content->key),
-        .size_bytes = content->size,
-        .modified_us = content->lastModified > 0 ? content->lastModified * 1000000 : 0};
-    if (object.key != NULL)
-        page->objects[page->count++] = object;
-    return object.key != NULL;
+    struct s3_object *object = s3_page_add(page);
+    if (object == NULL)
+        return false;
+    object->key = strdup(content->key);
+    object->size_bytes = content->size;
+    object->modified_us = content->lastModified > 0 ? content->lastModified * 1000000 : 0;
+    return object->key != NULL;
 }
 
 static S3Status on_list(int truncated, const char *next_marker, int count,
@@ -173,16 +165,16 @@ static void run_list(struct job *job, const S3BucketContext *bucket)
 
 /* What libs3 reports of its own, and the answers that it gives other names than S3. */
 static const struct {
-    S3Status status;
     const char *code;
+    S3Status status;
     int http;
 } renamed[] = {
-    {S3StatusHttpErrorMovedTemporarily, "TemporaryRedirect", 307},
-    {S3StatusHttpErrorBadRequest, "BadRequest", 400},
-    {S3StatusHttpErrorForbidden, "", 403},
-    {S3StatusHttpErrorNotFound, "NotFound", 404},
-    {S3StatusHttpErrorConflict, "", 409},
-    {S3StatusErrorKeyTooLong, "KeyTooLongError", 0},
+    {"TemporaryRedirect", S3StatusHttpErrorMovedTemporarily, 307},
+    {"BadRequest", S3StatusHttpErrorBadRequest, 400},
+    {"", S3StatusHttpErrorForbidden, 403},
+    {"NotFound", S3StatusHttpErrorNotFound, 404},
+    {"", S3StatusHttpErrorConflict, 409},
+    {"KeyTooLongError", S3StatusErrorKeyTooLong, 0},
 };
 
 static bool set_connection_error(const struct job *job, const char *what, struct error *err)
@@ -293,7 +285,9 @@ static bool explain(struct job *job, struct error *err)
     S3Status head = job->status;
     job->into = &byte;
     job->into_size = 1;
-    if (head > S3StatusErrorUnknown && !job_run(job, run_get, err))
+    bool ran = head <= S3StatusErrorUnknown || job_run(job, run_get, err);
+    job->into = NULL;
+    if (!ran)
         return false;
     bool other = job->status == S3StatusOK ||
                  (is_missing(job) && head != S3StatusHttpErrorNotFound);
@@ -390,10 +384,12 @@ static bool visit_page(struct listing *listing, const struct s3_page *page, stru
     struct error not_a_key;
     size_t skip = strlen(listing->location->prefix);
     for (size_t i = 0; i < page->count; i++) {
-        struct store_object object = page->objects[i];
-        if (!text_starts_with(object.key, listing->location->prefix))
+        const struct s3_object *found = &page->objects[i];
+        if (!text_starts_with(found->key, listing->location->prefix))
             continue;
-        object.key += skip;
+        struct store_object object = {.key = found->key + skip,
+                                      .size_bytes = found->size_bytes,
+                                      .modified_us = found->modified_us};
         if (!store_check_key(object.key, &not_a_key)) /* not ours */
             continue;
         if (strcmp(object.key, listing->last_key) <= 0)

@@ -12,6 +12,7 @@ for tool in radosgw ceph-mon ceph-osd monmaptool ceph openssl curl; do
     PATH=$PATH:/usr/sbin command -v $tool >/dev/null || tap_skip_all "needs $tool"
 done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/s3.XXXXXX")
+# shellcheck disable=SC2317 # called by the trap
 finish() {
     tests/servers/ceph stop "$dir" KILL || true
     rm -rf "$dir"

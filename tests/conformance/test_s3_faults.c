@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,14 +26,20 @@ enum { WRITERS = 8, SMALL_BYTES = 64 * 1024, LARGE_BYTES = 32 * 1024 * 1024, ACK
 static uint8_t *bytes; /* LARGE_BYTES of them */
 static int64_t run;    /* makes the keys of this run its own */
 
-/* tests/servers/ceph VERB DIR ARGUMENTS */
-static void ceph(const char *verb, const char *arguments)
+/* tests/servers/ceph VERB DIR FIRST SECOND; the arguments may be NULL. */
+static void ceph(const char *verb, const char *first, const char *second)
 {
-    char command[512];
-    (void)snprintf(command, sizeof command, "tests/servers/ceph %s '%s' %s", verb,
-                   getenv("STORE_TEST_CEPH"), arguments);
-    if (system(command) != 0)
-        fail_msg("%s failed", command);
+    static const char script[] = "tests/servers/ceph";
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)execl(script, script, verb, getenv("STORE_TEST_CEPH"), first, second, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("%s %s failed", script, verb);
 }
 
 static struct store *open_at(const char *endpoint, struct store_options options)
@@ -89,12 +97,12 @@ static void test_a_full_quota_is_no_space(void **state)
     struct store *store = open_with((struct store_options){0});
     bool done = true;
     (void)state;
-    ceph("quota", "1048576");
+    ceph("quota", "1048576", NULL);
     for (int i = 0; i < 40 && done; i++) {
         (void)snprintf(key, sizeof key, "quota/%d", i);
         done = store_put(store, key, bytes, 1024 * 1024, NULL, &err);
     }
-    ceph("quota", "0");
+    ceph("quota", "0", NULL);
     must_fail(done, &err, ERROR_NO_SPACE, "QuotaExceeded");
     assert_false(err.retryable);
     store_close(store);
@@ -125,14 +133,14 @@ static void test_a_store_that_asks_to_slow_down_gets_everything_in_the_end(void 
     struct writer writers[WRITERS];
     struct store *store = open_with((struct store_options){.retry_total_us = 60000000});
     (void)state;
-    ceph("config", "rgw_max_concurrent_requests 1");
+    ceph("config", "rgw_max_concurrent_requests", "1");
     for (int i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.store = store, .number = i};
         assert_int_equal(pthread_create(&writers[i].thread, NULL, write_some, &writers[i]), 0);
     }
     for (int i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
-    ceph("config", "rgw_max_concurrent_requests 1024");
+    ceph("config", "rgw_max_concurrent_requests", "1024");
     for (int i = 0; i < WRITERS; i++)
         must(writers[i].done, &writers[i].err);
     must_equal(store, "slow/7-9", SMALL_BYTES);
@@ -146,11 +154,11 @@ static void test_a_silent_store_ends_in_unavailable_and_recovers(void **state)
         (struct store_options){.stall_timeout_us = 2000000, .retry_total_us = 4000000});
     (void)state;
     must(store_put(store, "silent/before", bytes, 10, NULL, &err), &err);
-    ceph("signal", "gateway STOP");
+    ceph("signal", "gateway", "STOP");
     int64_t started = now_us();
     bool done = store_put(store, "silent/put", bytes, LARGE_BYTES, NULL, &err);
     int64_t took = now_us() - started;
-    ceph("signal", "gateway CONT");
+    ceph("signal", "gateway", "CONT");
     must_fail(done, &err, ERROR_UNAVAILABLE, "gave up after");
     assert_true(err.retryable);
     assert_in_range(took, 2000000, 12000000);
@@ -175,14 +183,14 @@ static void test_a_stop_request_ends_a_hanging_call_at_once(void **state)
     size_t got;
     struct store *store = open_with((struct store_options){0});
     (void)state;
-    ceph("signal", "gateway STOP");
+    ceph("signal", "gateway", "STOP");
     int64_t started = now_us();
     assert_int_equal(pthread_create(&thread, NULL, request_stop, NULL), 0);
     bool done = store_get(store, "silent/before", 0, 1, &byte, &got, &err);
     int64_t took = now_us() - started;
     assert_int_equal(pthread_join(thread, NULL), 0);
     stop_reset();
-    ceph("signal", "gateway CONT");
+    ceph("signal", "gateway", "CONT");
     must_fail(done, &err, ERROR_CANCELLED, "asked to stop");
     assert_in_range(took, 400000, 3000000);
     store_close(store);
@@ -241,9 +249,9 @@ static void test_a_killed_gateway_loses_nothing_acknowledged_and_retries_get_thr
     assert_int_equal(pthread_create(&stream.thread, NULL, put_stream, &stream), 0);
     for (int i = 0; i < 3; i++) {
         clock_sleep_us(&clock_system, 700000);
-        ceph("signal", "gateway KILL");
+        ceph("signal", "gateway", "KILL");
         clock_sleep_us(&clock_system, 300000);
-        ceph("gateway", "");
+        ceph("gateway", NULL, NULL);
     }
     clock_sleep_us(&clock_system, 300000);
     atomic_store(&stream.end, true);
@@ -265,10 +273,10 @@ static void test_without_retries_an_acknowledged_object_survives_the_kill(void *
     stream.store = open_with((struct store_options){.retry_total_us = 1});
     assert_int_equal(pthread_create(&stream.thread, NULL, put_stream, &stream), 0);
     clock_sleep_us(&clock_system, 700000);
-    ceph("signal", "gateway KILL");
+    ceph("signal", "gateway", "KILL");
     atomic_store(&stream.end, true);
     assert_int_equal(pthread_join(stream.thread, NULL), 0);
-    ceph("gateway", "");
+    ceph("gateway", NULL, NULL);
     print_message("# killed: %d puts, %d acknowledged\n", stream.put, stream.acked);
     assert_true(stream.acked > 0);
     check_stream(stream.store, &stream);
@@ -310,6 +318,7 @@ static void test_a_certificate_of_an_unknown_ca_or_another_host_is_refused(void 
 static void write_text(const char *path, const char *text)
 {
     struct error err;
+    assert_non_null(text);
     must(file_write_atomic(path, text, strlen(text), 0600, &err), &err);
 }
 

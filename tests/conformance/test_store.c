@@ -373,15 +373,15 @@ static void test_the_store_tells_its_time(void **state)
 
 /* How S3 refuses. */
 
-static const char *fake_key;
-static const char *fake_secret;
+static char fake_key[32]; /* "": the real one */
+static char fake_secret[32];
 
 static char *fake_environment(const char *name)
 {
-    if (strcmp(name, "AWS_ACCESS_KEY_ID") == 0 && fake_key != NULL)
-        return (char *)(uintptr_t)fake_key;
-    if (strcmp(name, "AWS_SECRET_ACCESS_KEY") == 0 && fake_secret != NULL)
-        return (char *)(uintptr_t)fake_secret;
+    if (strcmp(name, "AWS_ACCESS_KEY_ID") == 0 && fake_key[0] != '\0')
+        return fake_key;
+    if (strcmp(name, "AWS_SECRET_ACCESS_KEY") == 0 && fake_secret[0] != '\0')
+        return fake_secret;
     return getenv(name);
 }
 
@@ -408,8 +408,8 @@ static void expect_refusal(const char *url, struct store_options options, enum e
 static int forget_fakes(void **state)
 {
     (void)state;
-    fake_key = NULL;
-    fake_secret = NULL;
+    fake_key[0] = '\0';
+    fake_secret[0] = '\0';
     return 0;
 }
 
@@ -421,14 +421,14 @@ static bool is_v2(void)
 static void test_a_wrong_secret_is_denied(void **state)
 {
     (void)state;
-    fake_secret = "wrong-secret";
+    (void)snprintf(fake_secret, sizeof fake_secret, "wrong-secret");
     expect_refusal(store_url, (struct store_options){0}, ERROR_DENIED, "SignatureDoesNotMatch");
 }
 
 static void test_an_unknown_key_is_denied(void **state)
 {
     (void)state;
-    fake_key = "nobody:nobody";
+    (void)snprintf(fake_key, sizeof fake_key, "nobody:nobody");
     expect_refusal(store_url, (struct store_options){0}, ERROR_DENIED,
                    getenv("STORE_TEST_SWIFT") != NULL ? NULL : "InvalidAccessKeyId");
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A base backup streamed by our code is complete: the server's own manifest verifies it, and a
 # server started on it has the same content. PG_MAJOR chooses the server.
+# majors: 13 15 18
 . "$(dirname "$0")/../lib/cluster.sh"
 
 tool=$BUILD/tests/integration/tool_base_backup

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What we read from the files of a cluster (pg_control, relation paths, page checksums) is what the
 # server says about them. PG_MAJOR chooses the server.
+# majors: 13 15 18
 . "$(dirname "$0")/../lib/cluster.sh"
 
 tool=$BUILD/tests/integration/tool_cluster_files

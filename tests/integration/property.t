@@ -8,6 +8,7 @@
 # each client writes numbered, acknowledged transactions: after the restore its ledger has no gap
 # and reaches at least what was acknowledged before the snapshot began.
 # time limit: 420
+# majors: 15 18
 # shellcheck disable=SC2317 # functions are called by ok
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

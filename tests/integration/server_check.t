@@ -1,6 +1,7 @@
 #!/bin/bash
 # The doctor's findings about a server, and the statements that mend them: each is applied, and the
 # finding must be gone. PG_MAJOR chooses the server.
+# majors: 13 15 18
 . "$(dirname "$0")/../lib/cluster.sh"
 
 check() { "$BUILD/tests/integration/tool_server_check" "$(cluster_conninfo main "$1")" 2>&1; }

@@ -46,8 +46,8 @@ static void test_only_the_exact_length_and_the_whole_piece_will_do(void **state)
                                           (size_t)(RAW + wrong[j]), &err));
             assert_int_equal(err.kind, ERROR_CORRUPT);
             stored[len] = 0;
-            assert_false(codec_decompress(context, codec, stored, len + (size_t)wrong[j], back, RAW,
-                                          &err));
+            assert_false(
+                codec_decompress(context, codec, stored, len + (size_t)wrong[j], back, RAW, &err));
             assert_int_equal(err.kind, ERROR_CORRUPT);
         }
     }

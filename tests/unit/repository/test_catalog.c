@@ -93,9 +93,8 @@ static void test_a_renamed_manifest_is_not_believed(void **state)
     (void)state;
     assert_true(store_get(repository.store, "snapshots/20260301T000001Z-aaaa000000000001.manifest",
                           0, sizeof bytes, bytes, &got, &err));
-    assert_true(store_put(repository.store,
-                          "snapshots/20260301T000009Z-dddd000000000009.manifest", bytes, got, NULL,
-                          &err));
+    assert_true(store_put(repository.store, "snapshots/20260301T000009Z-dddd000000000009.manifest",
+                          bytes, got, NULL, &err));
     assert_true(catalog_load(&repository, &catalog, &err));
     assert_int_equal(catalog.count, 4);
     assert_false(catalog.entries[3].readable);

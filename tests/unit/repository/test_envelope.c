@@ -24,13 +24,13 @@ static void test_every_changed_byte_is_refused(void **state)
         size_t last;
         enum error_kind kind;
     } fields[] = {
-        {0, 7, ERROR_CORRUPT},      /* magic */
-        {8, 8, ERROR_UNSUPPORTED},  /* version */
-        {9, 9, ERROR_CORRUPT},      /* kind */
+        {0, 7, ERROR_CORRUPT},       /* magic */
+        {8, 8, ERROR_UNSUPPORTED},   /* version */
+        {9, 9, ERROR_CORRUPT},       /* kind */
         {10, 10, ERROR_UNSUPPORTED}, /* cipher */
         {11, 11, ERROR_UNSUPPORTED}, /* key slot */
         {12, 15, ERROR_UNSUPPORTED}, /* reserved */
-        {16, 31, ERROR_REFUSED},    /* another repository */
+        {16, 31, ERROR_REFUSED},     /* another repository */
     };
     struct error err;
     struct buf good;

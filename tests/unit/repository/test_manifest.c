@@ -44,8 +44,8 @@ static void make(struct manifest *manifest)
     uint32_t index;
     struct pack_ref ref = {
         .id = {1, 2, 3}, .size_bytes = 5000, .index_bytes = 100, .page_count = 50};
-    struct manifest_entry directory = {.kind = ENTRY_DIRECTORY, .path = strdup("base"),
-                                       .mode = 0700, .mtime_s = 1772323200};
+    struct manifest_entry directory = {
+        .kind = ENTRY_DIRECTORY, .path = strdup("base"), .mode = 0700, .mtime_s = 1772323200};
     manifest_init(manifest);
     fixture_info(&manifest->info, 1);
     assert_true(manifest_add_pack(manifest, &ref, &index, &err));
@@ -177,8 +177,8 @@ static void test_forged_bodies_never_break_the_invariants(void **state)
 
 static void test_unsafe_and_repeated_paths_are_refused(void **state)
 {
-    static const char *const unsafe[] = {"",     "/etc/passwd", "a/../b", "..",      "./a",
-                                         "a//b", "a/",          "a\nb",   "a\\b",    "a/./b",
+    static const char *const unsafe[] = {"",     "/etc/passwd", "a/../b", "..",     "./a",
+                                         "a//b", "a/",          "a\nb",   "a\\b",   "a/./b",
                                          ".",    "\x7f",        "\x01",   "base/.."};
     struct error err;
     (void)state;

@@ -153,7 +153,8 @@ static void test_only_exact_keys_are_keys_of_packs(void **state)
         char kept = key[at];
         key[at] = kept == 'A' ? 'B' : 'G';
         assert_false(pack_id_from_key(key, back));
-        key[at] = (char)(kept >= 'a' && kept <= 'f' ? kept - 32 : '\0'); /* upper case, or shorter */
+        key[at] = (char)(kept >= 'a' && kept <= 'f' ? kept - 32
+                                                    : '\0'); /* upper case, or shorter */
         assert_false(pack_id_from_key(key, back));
         key[at] = kept;
     }

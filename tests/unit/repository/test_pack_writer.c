@@ -16,8 +16,7 @@ static struct pack_writer *writer_new(const struct repository *repository, int t
 {
     struct error err;
     struct pack_writer *writer;
-    struct pack_writer_options options = {
-        .writer_id = {7}, .threads = threads, .uploads = uploads};
+    struct pack_writer_options options = {.writer_id = {7}, .threads = threads, .uploads = uploads};
     assert_true(pack_writer_new(repository, &options, &writer, &err));
     return writer;
 }
@@ -270,8 +269,8 @@ static void test_damaged_packs_are_noticed(void **state)
         if (damages[i].flip_at != SIZE_MAX)
             damaged[damages[i].flip_at] ^= 4;
         assert_true(store_remove(other.store, key, &err));
-        assert_true(store_put(other.store, key, damaged, ref->size_bytes - damages[i].cut, NULL,
-                              &err));
+        assert_true(
+            store_put(other.store, key, damaged, ref->size_bytes - damages[i].cut, NULL, &err));
         assert_false(pack_read_whole(&other, ref, &whole, &index, &err));
         assert_int_equal(err.kind, ERROR_CORRUPT);
         assert_non_null(strstr(err.text, key));

@@ -40,8 +40,8 @@ static void test_what_is_created_can_be_opened(void **state)
             struct repository_settings settings = {
                 .codec = (enum codec)codec, .level = level[i], .pack_bytes = 16 << 20};
             assert_true(store_memory_open(&store, &err));
-            assert_true(repository_create(store, &settings, &clock_system, &random_system, &made,
-                                          &err));
+            assert_true(
+                repository_create(store, &settings, &clock_system, &random_system, &made, &err));
             if (!repository_open(store, &opened, &err))
                 fail_msg("%s level %d: %s", codec_name((enum codec)codec), level[i], err.text);
             assert_memory_equal(made.id, opened.id, REPOSITORY_ID_BYTES);
@@ -88,8 +88,8 @@ static void test_settings_outside_their_range_are_refused(void **state)
     (void)state;
     assert_true(store_memory_open(&store, &err));
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        assert_false(repository_create(store, &wrong[i], &clock_system, &random_system,
-                                       &repository, &err));
+        assert_false(
+            repository_create(store, &wrong[i], &clock_system, &random_system, &repository, &err));
         assert_int_equal(err.kind, ERROR_USAGE);
     }
     store_close(store);

@@ -98,11 +98,19 @@ static void test_tablespace_paths_keep_their_bytes(void **state)
     struct snapshot_info back;
     (void)state;
     fixture_info(&info, 7);
-    assert_true(snapshot_info_add_tablespace(&info, 1, "/srv/donn\xe9" "es", &err));
-    assert_true(snapshot_info_add_tablespace(&info, 2, "/srv/donn\xc3\xa9" "es", &err));
+    assert_true(snapshot_info_add_tablespace(&info, 1,
+                                             "/srv/donn\xe9"
+                                             "es",
+                                             &err));
+    assert_true(snapshot_info_add_tablespace(&info, 2,
+                                             "/srv/donn\xc3\xa9"
+                                             "es",
+                                             &err));
     round_trip(&info, &back);
-    assert_string_equal(back.tablespaces[0].path, "/srv/donn\xe9" "es");
-    assert_string_equal(back.tablespaces[1].path, "/srv/donn\xc3\xa9" "es");
+    assert_string_equal(back.tablespaces[0].path, "/srv/donn\xe9"
+                                                  "es");
+    assert_string_equal(back.tablespaces[1].path, "/srv/donn\xc3\xa9"
+                                                  "es");
     snapshot_info_release(&info);
     snapshot_info_release(&back);
 }

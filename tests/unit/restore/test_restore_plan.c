@@ -51,8 +51,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool run(const struct scene *scene, const struct restore_options *options,
-                struct error *err)
+static bool run(const struct scene *scene, const struct restore_options *options, struct error *err)
 {
     struct restore_result result;
     struct restore_options complete = *options;

@@ -68,8 +68,8 @@ struct seen {
 static bool note_and_remove(void *context, const struct store_object *object, struct error *err)
 {
     struct seen *seen = context;
-    (void)strncat(seen->text, object->key, sizeof seen->text - strlen(seen->text) - 1);
-    (void)strncat(seen->text, " ", sizeof seen->text - strlen(seen->text) - 1);
+    size_t used = strlen(seen->text);
+    (void)snprintf(seen->text + used, sizeof seen->text - used, "%s ", object->key);
     return store_remove(seen->store, object->key, err);
 }
 
