@@ -301,8 +301,7 @@ bool text_to_time_us(const char *text, int64_t *out)
         return false;
     (void)skip_char(&at, ' ');
     int offset;
-    if (!zone_offset(&at, &offset) || *at != '\0' ||
-        parts.tm_mday > days_in_month(year, month))
+    if (!zone_offset(&at, &offset) || *at != '\0' || parts.tm_mday > days_in_month(year, month))
         return false;
     parts.tm_year = year - 1900;
     parts.tm_mon = month - 1;

@@ -9,8 +9,8 @@
 
 static void test_numbers_come_back(void **state)
 {
-    static const uint64_t numbers[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX,
-                                       UINT64_C(1) << 63, UINT64_MAX};
+    static const uint64_t numbers[] = {
+        0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_C(1) << 63, UINT64_MAX};
     static const int64_t signs[] = {0, -1, 1, -64, 64, INT64_MAX, INT64_MIN};
     struct error err;
     struct buf buf;

@@ -18,10 +18,16 @@ static void test_only_paths_that_stay_below_are_safe(void **state)
         const char *path;
         bool safe;
     } cases[] = {
-        {"a", true},      {"base/5/16384_vm.1", true}, {"a.b/..c/...", true}, {"caf\xc3\xa9", true},
-        {".hidden", true}, {"", false},   {"/", false},    {"/a", false},  {"a/", false},
-        {"a//b", false},  {".", false},   {"..", false},   {"a/..", false}, {"a/./b", false},
-        {"../a", false},  {"a\\b", false}, {"a\tb", false}, {"a\x7f", false}, {"\n", false},
+        {"a", true},           {"base/5/16384_vm.1", true},
+        {"a.b/..c/...", true}, {"caf\xc3\xa9", true},
+        {".hidden", true},     {"", false},
+        {"/", false},          {"/a", false},
+        {"a/", false},         {"a//b", false},
+        {".", false},          {"..", false},
+        {"a/..", false},       {"a/./b", false},
+        {"../a", false},       {"a\\b", false},
+        {"a\tb", false},       {"a\x7f", false},
+        {"\n", false},
     };
     char longest[1025];
     (void)state;

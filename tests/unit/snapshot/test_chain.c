@@ -103,8 +103,8 @@ static void decide_file(size_t i, struct page_filter_parent *parent, struct pack
         bool partial = (block + 1) * PAGE_BYTES > model[i].bytes;
         digest_sha256(page, PAGE_BYTES, hash);
         memcpy(hashes[i][block], hash, BLOCK_HASH_BYTES);
-        decision->verdict =
-            page_filter_decide(&filter, block, page, partial, hash, &decision->address);
+        decision->verdict = page_filter_decide(&filter, block, page, partial, hash,
+                                               &decision->address);
         if (decision->verdict == PAGE_TAKE)
             assert_true(pack_writer_add(writer, page, &decision->address.ordinal, &err));
     }
@@ -215,11 +215,10 @@ static void take_snapshot(const struct repository *repository, unsigned number,
                      .position = UINT64_MAX}};
     if (!parent_choose(repository, &server, &parent, &err))
         fail_msg("%s", err.text);
-    struct page_filter_parent filter_parent = {
-        .manifest = parent.found ? &parent.manifest : NULL,
-        .start_lsn = parent.manifest.info.start_lsn,
-        .pack_states = parent.pack_states,
-        .sparse_budget_pages = fixture_below(random, 100)};
+    struct page_filter_parent filter_parent = {.manifest = parent.found ? &parent.manifest : NULL,
+                                               .start_lsn = parent.manifest.info.start_lsn,
+                                               .pack_states = parent.pack_states,
+                                               .sparse_budget_pages = fixture_below(random, 100)};
     for (size_t i = 0; i < FILES; i++)
         if (model[i].exists)
             decide_file(i, &filter_parent, snapshot.writer);
@@ -291,8 +290,7 @@ static void run_chain(uint64_t seed)
         if (fixture_below(&random, 4) == 0)
             lose_a_pack(&repository);
         take_snapshot(&repository, number, &random);
-        struct restore_options options = {
-            .to = to, .delta = true, .no_sync = true, .threads = 2};
+        struct restore_options options = {.to = to, .delta = true, .no_sync = true, .threads = 2};
         if (number == 1 || fixture_below(&random, 3) == 0)
             assert_true(dir_remove_all(to, &err));
         if (!restore_run(&repository, &options, &result, &err))
