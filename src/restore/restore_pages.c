@@ -15,6 +15,7 @@
 #include "codec/digest.h"
 #include "repository/page_reader.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static bool add_segment(struct segment_list *list, const struct segment *segment
         list->items = items;
         list->capacity = capacity;
     }
+    assert(list->items != NULL);
     list->items[list->count++] = *segment;
     return true;
 }

@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 repository=$scene/repository
 
+# shellcheck disable=SC2120 # options are for other tests
 snapshot() { # [OPTION...]
     mainstay snapshot create --repository-url "$repository" --json \
         --postgres-connection "$(cluster_conninfo "$server")" "$@" >"$TEST_DIR/snapshot.json"

@@ -1,0 +1,78 @@
+/*
+ * WAL in the repository: contiguous chunks of one timeline, and the histories of timelines.
+ * FORMAT.md ("WAL chunk", "History") has the bytes.
+ *
+ *   wal/<timeline, 8 hex>/<start LSN, 16 hex>-<end LSN, 16 hex>.wal    bytes [start, end) of the
+ * WAL history/<timeline, 8 hex>.history                                  what TIMELINE_HISTORY gave
+ *
+ * A chunk holds the WAL as the server sent it, page headers included, cut anywhere. Chunks of a
+ * timeline may overlap (a merged one beside those it was made of, a stream that was resumed): where
+ * they do, their bytes are the same, and a reader takes the one that reaches farthest.
+ */
+#ifndef REPOSITORY_WAL_ARCHIVE_H
+#define REPOSITORY_WAL_ARCHIVE_H
+
+#include "repository/repository.h"
+
+enum {
+    WAL_CHUNK_MAX_BYTES = 64 << 20, /* of WAL, before compression; a merged chunk */
+    WAL_KEY_SIZE = sizeof "wal/00000000/0000000000000000-0000000000000000.wal",
+    HISTORY_KEY_SIZE = sizeof "history/00000000.history",
+};
+
+/* What every chunk says about where it comes from; a reader refuses another system. */
+struct wal_source {
+    uint64_t system_identifier;
+    uint32_t timeline;
+    uint32_t segment_bytes; /* 16 MiB by default */
+};
+
+struct wal_chunk {
+    uint32_t timeline;
+    uint64_t start_lsn;
+    uint64_t end_lsn;    /* exclusive */
+    uint64_t size_bytes; /* of the object */
+    int64_t modified_us; /* when it was stored, by the store's clock; 0 where it does not say */
+};
+
+/* Stores len bytes that begin at start_lsn, durably: afterwards the server may forget them. The
+ * same chunk stored twice is success. *out_size (NULL allowed): bytes of the object. */
+MUST_CHECK bool wal_chunk_put(const struct repository *repository, const struct wal_source *source,
+                              uint64_t start_lsn, const void *bytes, size_t len, uint64_t *out_size,
+                              struct error *err);
+
+/* Reads len bytes at lsn, which must lie in the chunk; fetches only the frames that hold them and
+ * checks them. ERROR_CORRUPT names the object; ERROR_REFUSED: another system identifier. */
+MUST_CHECK bool wal_chunk_read(const struct repository *repository, const struct wal_chunk *chunk,
+                               const struct wal_source *source, uint64_t lsn, size_t len, void *out,
+                               struct error *err);
+
+/* All chunks there are, sorted by timeline, then start, then end (longest first). */
+struct wal_catalog {
+    struct wal_chunk *chunks;
+    size_t count;
+};
+/* One listing. timeline 0: all of them. from_lsn: chunks that end at or before it are left out. */
+MUST_CHECK bool wal_catalog_load(const struct repository *repository, uint32_t timeline,
+                                 uint64_t from_lsn, struct wal_catalog *out, struct error *err);
+void wal_catalog_release(struct wal_catalog *catalog);
+
+/* The chunk of this timeline that holds lsn and reaches farthest; NULL when there is none. */
+const struct wal_chunk *wal_catalog_find(const struct wal_catalog *catalog, uint32_t timeline,
+                                         uint64_t lsn);
+/* How far the WAL goes on without a gap from lsn on: lsn itself when not even its byte is there. */
+uint64_t wal_catalog_reach(const struct wal_catalog *catalog, uint32_t timeline, uint64_t lsn);
+
+/* Names. Returns out. */
+const char *wal_chunk_key(const struct wal_chunk *chunk, char out[WAL_KEY_SIZE]);
+MUST_CHECK bool wal_chunk_from_key(const char *key, struct wal_chunk *out);
+
+/* The text of <timeline>.history. Storing the same text again is success, another one ERROR_REFUSED
+ * (two clusters, or a promotion that happened twice). ERROR_NOT_FOUND on reading. Appends to out.
+ */
+MUST_CHECK bool history_put(const struct repository *repository, uint32_t timeline,
+                            const void *text, size_t len, struct error *err);
+MUST_CHECK bool history_get(const struct repository *repository, uint32_t timeline, struct buf *out,
+                            struct error *err);
+
+#endif
