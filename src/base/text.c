@@ -200,12 +200,25 @@ const char *text_time_us(int64_t unix_us, char out[TEXT_SIZE])
     return out;
 }
 
-const char *text_time_ms(int64_t unix_us, char out[TEXT_SIZE])
+/* Behind the seconds, up to the zone letter. */
+static unsigned fraction_of(int64_t unix_us)
+{
+    return (unsigned)((unix_us % 1000000 + 1000000) % 1000000);
+}
+
+const char *text_time_exact_us(int64_t unix_us, char out[TEXT_SIZE])
 {
     char seconds[TEXT_SIZE];
-    int64_t ms = (unix_us % 1000000 + 1000000) % 1000000 / 1000;
     (void)text_time_us(unix_us, seconds);
-    (void)snprintf(out, TEXT_SIZE, "%.19s.%03" PRId64 "Z", seconds, ms);
+    (void)snprintf(out, TEXT_SIZE, "%.19s.%06uZ", seconds, fraction_of(unix_us));
+    return out;
+}
+
+const char *text_time_key_us(int64_t unix_us, char out[TEXT_SIZE])
+{
+    char seconds[TEXT_SIZE];
+    (void)text_time_compact_us(unix_us, seconds);
+    (void)snprintf(out, TEXT_SIZE, "%.15s.%06uZ", seconds, fraction_of(unix_us));
     return out;
 }
 

@@ -135,8 +135,8 @@ const struct manifest_entry *manifest_find(const struct manifest *manifest, cons
 const char *manifest_key(const struct snapshot_info *info, char out[MANIFEST_KEY_SIZE])
 {
     char when[TEXT_SIZE];
-    (void)text_time_compact_us(info->started_us, when);
-    (void)snprintf(out, MANIFEST_KEY_SIZE, "snapshots/%.20s-%s.manifest", when, info->id);
+    (void)text_time_key_us(info->started_us, when);
+    (void)snprintf(out, MANIFEST_KEY_SIZE, "snapshots/%.23s-%s.manifest", when, info->id);
     return out;
 }
 

@@ -214,10 +214,18 @@ static bool find_sparse(struct parent *parent, struct error *err)
     return done;
 }
 
+static void note_newest(const struct catalog *catalog, struct parent *parent)
+{
+    for (size_t i = 0; i < catalog->count; i++)
+        if (catalog->entries[i].info.started_us > parent->newest_started_us)
+            parent->newest_started_us = catalog->entries[i].info.started_us;
+}
+
 static bool search(const struct repository *repository, const struct parent_server *server,
                    const struct catalog *catalog, struct parent *parent, struct error *err)
 {
     bool over = false;
+    note_newest(catalog, parent);
     for (size_t i = catalog->count; i-- > 0 && !over;)
         if (!try_entry(repository, server, &catalog->entries[i], parent, &over, err))
             return false;

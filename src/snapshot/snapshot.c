@@ -243,6 +243,9 @@ static bool run_job(const struct repository *repository, const struct snapshot_o
         parent.manifest.info.data_checksums &&
         !parent_sample(repository, options->random, &parent, err))
         return false;
+    /* "Latest" must mean the latest, also when this machine's clock was set back. */
+    if (job.manifest.info.started_us <= parent.newest_started_us)
+        job.manifest.info.started_us = parent.newest_started_us + 1;
     use_parent(&job, &parent, forced);
     bool done = new_writer(&job, err) && copy_everything(&job, connection, &parent, err);
     if (job.diverged)

@@ -136,7 +136,8 @@ static void test_times_come_back(void **state)
             fail_msg("%s", cases[i].text);
     }
     assert_string_equal(text_time_us(cases[3].us, text), "2026-03-01T12:00:05Z");
-    assert_string_equal(text_time_ms(cases[3].us, text), "2026-03-01T12:00:05.250Z");
+    assert_string_equal(text_time_exact_us(cases[3].us, text), "2026-03-01T12:00:05.250000Z");
+    assert_string_equal(text_time_key_us(cases[3].us, text), "20260301T120005.250000Z");
     assert_string_equal(text_time_compact_us(cases[3].us, text), "20260301T120005Z");
     assert_string_equal(text_time_us(-1, text), "1969-12-31T23:59:59Z");
 }

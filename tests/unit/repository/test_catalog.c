@@ -58,8 +58,8 @@ static void test_snapshots_are_listed_oldest_first(void **state)
 static void test_unreadable_manifests_are_listed_with_the_reason(void **state)
 {
     static const char *const keys[] = {
-        "snapshots/20260301T000009Z-cccc000000000009.manifest",
-        "snapshots/20260301T000008Z.manifest",
+        "snapshots/20260301T000009.000000Z-cccc000000000009.manifest",
+        "snapshots/20260301T000008.000000Z.manifest",
         "snapshots/x.manifest",
     };
     struct error err;
@@ -91,9 +91,9 @@ static void test_a_renamed_manifest_is_not_believed(void **state)
     uint8_t bytes[4096];
     struct repository repository = make();
     (void)state;
-    assert_true(store_get(repository.store, "snapshots/20260301T000001Z-aaaa000000000001.manifest",
+    assert_true(store_get(repository.store, "snapshots/20260301T000001.000000Z-aaaa000000000001.manifest",
                           0, sizeof bytes, bytes, &got, &err));
-    assert_true(store_put(repository.store, "snapshots/20260301T000009Z-dddd000000000009.manifest",
+    assert_true(store_put(repository.store, "snapshots/20260301T000009.000000Z-dddd000000000009.manifest",
                           bytes, got, NULL, &err));
     assert_true(catalog_load(&repository, &catalog, &err));
     assert_int_equal(catalog.count, 4);
