@@ -48,6 +48,14 @@ static const char *mapped_target(const struct restore_options *options,
     return tablespace->path;
 }
 
+static bool refuse_shared(uint32_t oid, const char *target, struct error *err)
+{
+    return error_set(err, ERROR_USAGE,
+                     "cannot place tablespace %" PRIu32 " in \"%s\": something else of this "
+                     "cluster goes to the same directory",
+                     oid, target);
+}
+
 static bool add_place(struct restore_job *job, const struct snapshot_tablespace *tablespace,
                       bool *used, struct error *err)
 {
@@ -56,14 +64,9 @@ static bool add_place(struct restore_job *job, const struct snapshot_tablespace 
         return error_set(err, ERROR_USAGE,
                          "cannot place tablespace %u in \"%s\": the path must be absolute",
                          tablespace->oid, target);
-    for (size_t i = 0; i <= job->place_count; i++) {
-        const char *other = i < job->place_count ? job->places[i].target : job->options->to;
-        if (other != NULL && strcmp(other, target) == 0)
-            return error_set(err, ERROR_USAGE,
-                             "cannot place tablespace %u in \"%s\": something else of this "
-                             "cluster goes to the same directory",
-                             tablespace->oid, target);
-    }
+    for (size_t i = 0; i < job->place_count; i++)
+        if (strcmp(job->places[i].target, target) == 0)
+            return refuse_shared(tablespace->oid, target, err);
     job->places_moved |= strcmp(target, tablespace->path) != 0;
     job->places[job->place_count] = (struct restore_place){.tablespace_oid = tablespace->oid,
                                                            .target = strdup(target)};
@@ -214,6 +217,8 @@ static bool check_place(const struct restore_job *job, const struct restore_plac
     char link[64];
     struct stat linked;
     struct stat target;
+    if (strcmp(place->target, job->options->to) == 0)
+        return refuse_shared(place->tablespace_oid, place->target, err);
     if (!dir_is_empty(place->target, &empty, err))
         return err->kind == ERROR_NOT_FOUND;
     if (empty)
