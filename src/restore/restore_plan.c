@@ -81,6 +81,7 @@ static bool plan_places(struct restore_job *job, struct error *err)
     const struct snapshot_info *info = &job->manifest.info;
     const struct restore_options *options = job->options;
     CLEANUP(free_pointer) bool *used = calloc(options->tablespace_count + 1, sizeof *used);
+    job->place_count = 0;
     job->places = calloc(info->tablespace_count + 1, sizeof *job->places);
     if (used == NULL || job->places == NULL)
         return error_no_memory(err, "tablespaces");
