@@ -12,6 +12,7 @@
 #ifndef REPOSITORY_WAL_ARCHIVE_H
 #define REPOSITORY_WAL_ARCHIVE_H
 
+#include "base/buf.h"
 #include "repository/repository.h"
 
 enum {
