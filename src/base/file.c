@@ -136,7 +136,7 @@ bool file_read_all(const char *path, struct buf *out, struct error *err)
     for (;;) {
         size_t room = out->max_bytes - out->len;
         size_t want = room < 65536 ? room : 65536;
-        uint8_t beyond; /* with no room left, only the end may come */
+        uint8_t beyond = 0; /* with no room left, only the end may come */
         uint8_t *to = want == 0 ? &beyond : buf_reserve(out, want);
         if (to == NULL)
             return error_no_memory(err, path);

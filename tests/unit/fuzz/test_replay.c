@@ -4,6 +4,7 @@
  */
 #include "base/macros.h"
 
+/* NOLINTBEGIN(bugprone-suspicious-include) */
 #define LLVMFuzzerTestOneInput fuzz_control_file
 #include "tests/fuzz/fuzz_control_file.c"
 #undef LLVMFuzzerTestOneInput
@@ -35,6 +36,7 @@
 #define LLVMFuzzerTestOneInput fuzz_manifest
 #include "tests/fuzz/fuzz_manifest.c"
 #undef LLVMFuzzerTestOneInput
+/* NOLINTEND(bugprone-suspicious-include) */
 
 #include "base/cleanup.h"
 #include "base/file.h"
