@@ -91,10 +91,12 @@ static void test_a_renamed_manifest_is_not_believed(void **state)
     uint8_t bytes[4096];
     struct repository repository = make();
     (void)state;
-    assert_true(store_get(repository.store, "snapshots/20260301T000001.000000Z-aaaa000000000001.manifest",
-                          0, sizeof bytes, bytes, &got, &err));
-    assert_true(store_put(repository.store, "snapshots/20260301T000009.000000Z-dddd000000000009.manifest",
-                          bytes, got, NULL, &err));
+    assert_true(store_get(repository.store,
+                          "snapshots/20260301T000001.000000Z-aaaa000000000001.manifest", 0,
+                          sizeof bytes, bytes, &got, &err));
+    assert_true(store_put(repository.store,
+                          "snapshots/20260301T000009.000000Z-dddd000000000009.manifest", bytes, got,
+                          NULL, &err));
     assert_true(catalog_load(&repository, &catalog, &err));
     assert_int_equal(catalog.count, 4);
     assert_false(catalog.entries[3].readable);
