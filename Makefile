@@ -116,10 +116,14 @@ bench: ## side by side with pg_basebackup and pgBackRest on 2.5 GB: about 15 min
 	@tests/bench/run
 
 fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
+	@tests/lib/deps build test
 	$(SUB) B=build-fuzz CC=clang OPT="-O1 -fsanitize=fuzzer-no-link,address,undefined" run-fuzz
+# A manifest may claim a body of 4 GiB, its stated maximum: memory that is asked for, not touched.
+FUZZ_MEMORY = -malloc_limit_mb=8192 -rss_limit_mb=4096
 run-fuzz: $(FUZZ)
-	@for f in $(FUZZ); do mkdir -p $$f.corpus; \
-	    $$f -max_total_time=$${FUZZ_SECONDS:-60} -print_final_stats=1 $$f.corpus || exit 1; done
+	@for f in $(FUZZ); do seeds=tests/fuzz/corpus/$${f##*/fuzz_}; mkdir -p $$f.corpus; \
+	    $$f -max_total_time=$${FUZZ_SECONDS:-60} -print_final_stats=1 -verbosity=0 $(FUZZ_MEMORY) \
+	        -artifact_prefix=$$f- $$f.corpus $$seeds || exit 1; done
 
 clean: ## remove what was built
 	rm -rf build build-*

@@ -119,7 +119,7 @@ void fixture_snapshot_begin(struct fixture_snapshot *snapshot, const struct repo
     struct error err;
     struct pack_writer_options options = {.threads = 2, .uploads = 1};
     options.writer_id[0] = (uint8_t)number;
-    snapshot->repository = repository;
+    *snapshot = (struct fixture_snapshot){.repository = repository};
     manifest_init(&snapshot->manifest);
     fixture_info(&snapshot->manifest.info, number);
     assert_true(pack_writer_new(repository, &options, &snapshot->writer, &err));
@@ -151,8 +151,9 @@ void fixture_add_file(struct fixture_snapshot *snapshot, const char *path, const
         struct page_run run = {.count = 1};
         memcpy(page, (const uint8_t *)bytes + at, len - at < PAGE_BYTES ? len - at : PAGE_BYTES);
         run.is_data = !bytes_are_zero(page, PAGE_BYTES);
-        if (run.is_data)
-            assert_true(pack_writer_add(snapshot->writer, page, &run.ordinal, &err));
+        if (run.is_data && !snapshot->failed)
+            snapshot->failed = !pack_writer_add(snapshot->writer, page, &run.ordinal,
+                                                &snapshot->err);
         page_map_builder_add(&map, &run);
     }
     assert_true(page_map_builder_finish(&map, &err));
@@ -207,13 +208,11 @@ static void rewrite_map(struct manifest_entry *entry, const struct written_pack 
     entry->map_bytes = map.encoded.len;
 }
 
-void fixture_snapshot_end(struct fixture_snapshot *snapshot)
+static void resolve_maps(struct fixture_snapshot *snapshot)
 {
     struct error err;
     size_t count;
     uint32_t index;
-    if (!pack_writer_finish(snapshot->writer, &err))
-        fail_msg("%s", err.text);
     const struct written_pack *packs = pack_writer_packs(snapshot->writer, &count);
     for (size_t i = 0; i < count; i++)
         assert_true(manifest_add_pack(&snapshot->manifest, &packs[i].ref, &index, &err));
@@ -221,10 +220,28 @@ void fixture_snapshot_end(struct fixture_snapshot *snapshot)
         if (snapshot->manifest.entries[i].kind == ENTRY_FILE)
             rewrite_map(&snapshot->manifest.entries[i], packs, count);
     assert_true(manifest_sort(&snapshot->manifest, &err));
-    if (!manifest_write(snapshot->repository, &snapshot->manifest, &err))
-        fail_msg("%s", err.text);
+}
+
+bool fixture_snapshot_finish(struct fixture_snapshot *snapshot, struct error *err)
+{
+    bool done = !snapshot->failed;
+    if (!done)
+        *err = snapshot->err;
+    done = done && pack_writer_finish(snapshot->writer, err);
+    if (done) {
+        resolve_maps(snapshot);
+        done = manifest_write(snapshot->repository, &snapshot->manifest, err);
+    }
     pack_writer_free(snapshot->writer);
     manifest_release(&snapshot->manifest);
+    return done;
+}
+
+void fixture_snapshot_end(struct fixture_snapshot *snapshot)
+{
+    struct error err;
+    if (!fixture_snapshot_finish(snapshot, &err))
+        fail_msg("%s", err.text);
 }
 
 char *fixture_directory(void)

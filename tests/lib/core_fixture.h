@@ -37,6 +37,8 @@ struct fixture_snapshot {
     const struct repository *repository;
     struct manifest manifest;
     struct pack_writer *writer;
+    bool failed; /* the first page that could not be stored is in err */
+    struct error err;
 };
 void fixture_snapshot_begin(struct fixture_snapshot *snapshot, const struct repository *repository,
                             unsigned number);
@@ -45,7 +47,9 @@ void fixture_add_file(struct fixture_snapshot *snapshot, const char *path, const
                       size_t len);
 /* PG_VERSION, global/pg_control and the directories around them. */
 void fixture_add_cluster(struct fixture_snapshot *snapshot);
-/* Puts packs and manifest; releases everything. */
+/* Puts packs and manifest; releases everything, also when it fails. */
+MUST_CHECK bool fixture_snapshot_finish(struct fixture_snapshot *snapshot, struct error *err);
+/* The same for tests in which it has to succeed. */
 void fixture_snapshot_end(struct fixture_snapshot *snapshot);
 
 /* A new directory below TMPDIR; gives the path. */

@@ -159,8 +159,7 @@ static void test_forged_bodies_never_break_the_invariants(void **state)
         for (unsigned round = 0; round < 24; round++) {
             struct manifest manifest;
             uint8_t kept = bytes.data[at];
-            bytes.data[at] = round < 8 ? (uint8_t)(kept ^ 1u << round)
-                                       : (uint8_t)fixture_next(&random);
+            bytes.data[at] = (uint8_t)(round < 8 ? kept ^ 1u << round : fixture_next(&random));
             sign(&bytes);
             if (decode(&repository, bytes.data, bytes.len, &manifest, &err)) {
                 assert_true(manifest_sort(&manifest, &err));
