@@ -11,6 +11,8 @@ static const struct command *const commands[] = {
     &command_snapshot_show,
     &command_snapshot_verify,
     &command_restore,
+    &command_wal_stream,
+    &command_wal_status,
     &command_doctor,
     &command_config_check,
     &command_config_show,
