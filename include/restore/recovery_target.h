@@ -5,7 +5,7 @@
 #ifndef RESTORE_RECOVERY_TARGET_H
 #define RESTORE_RECOVERY_TARGET_H
 
-#include "base/error.h"
+#include "repository/restore_point.h"
 
 #include <stdint.h>
 
@@ -27,14 +27,12 @@ enum recovery_timeline {
 
 enum recovery_action { ACTION_PROMOTE, ACTION_PAUSE, ACTION_SHUTDOWN };
 
-/* MAXFNAMELEN - 1: longer names are cut off by the server. */
-enum { RESTORE_POINT_NAME_MAX = 63 };
-
 struct recovery_target {
     enum recovery_target_kind kind;
-    bool exclusive;  /* stop just before it: time, LSN and xid only */
-    int64_t time_us; /* since 1970 UTC */
-    uint64_t lsn;
+    bool exclusive;          /* stop just before it: time, LSN and xid only */
+    int64_t time_us;         /* since 1970 UTC */
+    uint64_t lsn;            /* of a restore point too, once it was looked up; 0 = not known */
+    uint32_t point_timeline; /* of a restore point that was looked up */
     uint32_t xid;
     char name[RESTORE_POINT_NAME_MAX + 1];
     enum recovery_timeline timeline;
@@ -61,9 +59,6 @@ struct recovery_target_texts {
  * with the name of one, an exclusive target that has no "just before", a standby with a target. */
 MUST_CHECK bool recovery_target_parse(const struct recovery_target_texts *texts,
                                       struct recovery_target *out, struct error *err);
-
-/* False with ERROR_USAGE for names that the server would cut off or a repository cannot keep. */
-MUST_CHECK bool restore_point_check_name(const char *name, struct error *err);
 
 enum { TARGET_TEXT_SIZE = 128 };
 

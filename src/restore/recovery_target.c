@@ -107,21 +107,6 @@ static bool read_xid(const char *text, struct recovery_target *target, struct er
     return error_hint(err, "Write the number that pg_current_xact_id() gave in the transaction.");
 }
 
-bool restore_point_check_name(const char *name, struct error *err)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789-_.";
-    size_t len = strlen(name);
-    if (len > 0 && len <= RESTORE_POINT_NAME_MAX && strspn(name, allowed) == len &&
-        isalnum((unsigned char)name[0]) != 0)
-        return true;
-    (void)error_set(err, ERROR_USAGE, "\"%.80s\" cannot be the name of a restore point", name);
-    return error_hint(err,
-                      "Use at most %d letters, digits and \"-_.\", beginning with a letter or a "
-                      "digit.",
-                      RESTORE_POINT_NAME_MAX);
-}
-
 static bool parse_kind(const struct recovery_target_texts *texts, struct recovery_target *target,
                        struct error *err)
 {
