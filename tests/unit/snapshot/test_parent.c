@@ -36,9 +36,8 @@ static void test_only_snapshots_on_the_servers_history_are_parents(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char why[256] = "";
-        struct snapshot_info info = {.id = "0123456789abcdef",
-                                     .timeline = cases[i].timeline,
-                                     .stop_lsn = cases[i].stop_lsn};
+        struct snapshot_info info = {
+            .id = "0123456789abcdef", .timeline = cases[i].timeline, .stop_lsn = cases[i].stop_lsn};
         const char *problem = parent_history_problem(&info, &server, why);
         if ((problem == NULL) != cases[i].good)
             fail_msg("%s: %s", cases[i].what, problem == NULL ? "accepted" : problem);
@@ -49,10 +48,9 @@ static void test_only_snapshots_on_the_servers_history_are_parents(void **state)
 
 static struct parent_server server_of(uint64_t system_identifier)
 {
-    return (struct parent_server){
-        .identity = {.system_identifier = system_identifier,
-                     .timeline = 1,
-                     .position = UINT64_C(0x100000000)}};
+    return (struct parent_server){.identity = {.system_identifier = system_identifier,
+                                               .timeline = 1,
+                                               .position = UINT64_C(0x100000000)}};
 }
 
 static void add_snapshot(const struct repository *repository, unsigned number, uint32_t timeline)
@@ -68,14 +66,24 @@ static void add_snapshot(const struct repository *repository, unsigned number, u
     fixture_snapshot_end(&snapshot);
 }
 
+static bool choose_of(const struct repository *repository, const struct parent_server *server,
+                      struct lease *lease, struct parent *out, struct error *err)
+{
+    struct lease_options announce = {
+        .snapshot_id = "00000000000000ff", .clock = &clock_system, .random = &random_system};
+    return parent_choose(repository, server, &announce, lease, out, err);
+}
+
 static void choose(const struct repository *repository, struct parent *out)
 {
     struct error err;
+    struct lease lease = {0};
     struct snapshot_info info;
     fixture_info(&info, 0);
     struct parent_server server = server_of(info.system_identifier);
-    if (!parent_choose(repository, &server, out, &err))
+    if (!choose_of(repository, &server, &lease, out, &err))
         fail_msg("%s", err.text);
+    lease_release(&lease);
 }
 
 static void test_the_newest_usable_snapshot_is_chosen(void **state)
@@ -137,7 +145,9 @@ static void test_another_cluster_is_refused(void **state)
     struct repository repository = fixture_repository(CODEC_ZSTD);
     (void)state;
     add_snapshot(&repository, 1, 1);
-    assert_false(parent_choose(&repository, &server, &parent, &err));
+    struct lease lease = {0};
+    assert_false(choose_of(&repository, &server, &lease, &parent, &err));
+    assert_null(lease.store);
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_non_null(strstr(err.text, "system 42"));
     fixture_close(&repository);
@@ -151,9 +161,8 @@ static void test_an_unreadable_manifest_is_passed_over_with_a_reason(void **stat
     struct repository repository = fixture_repository(CODEC_ZSTD);
     (void)state;
     add_snapshot(&repository, 1, 1);
-    assert_true(store_put(repository.store,
-                          "snapshots/20260301T000009Z-0000000000000009.manifest", "x", 1, NULL,
-                          &err));
+    assert_true(store_put(repository.store, "snapshots/20260301T000009Z-0000000000000009.manifest",
+                          "x", 1, NULL, &err));
     choose(&repository, &parent);
     assert_true(parent.found);
     assert_string_equal(parent.manifest.info.id, "0000000000000001");
