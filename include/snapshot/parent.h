@@ -8,6 +8,7 @@
 
 #include "postgres/connection.h"
 #include "repository/catalog.h"
+#include "repository/lease.h"
 #include "snapshot/page_filter.h"
 
 struct parent {
@@ -29,10 +30,13 @@ struct parent_server {
 };
 
 /* ERROR_REFUSED: the repository holds snapshots of another system identifier. Fills *out
- * (parent_release). */
+ * (parent_release). *lease is taken with the snapshot_id, clock and random source of announce
+ * before the parent is read, so that no clean-up takes it away; the caller holds it until the new
+ * manifest is there, and releases it also on failure. */
 MUST_CHECK bool parent_choose(const struct repository *repository,
-                              const struct parent_server *server, struct parent *out,
-                              struct error *err);
+                              const struct parent_server *server,
+                              const struct lease_options *announce, struct lease *lease,
+                              struct parent *out, struct error *err);
 /* Reads the indexes of a few packs, chosen at random (all of them in a small repository): with
  * their page hashes page_filter proves for every page in them that an old LSN means an old content.
  * What LSNs cannot tell is seen that way: a storage rollback, files put back by hand. Only for

@@ -86,26 +86,44 @@ static void note_reason(struct parent *parent, const char *reason)
                        (int)sizeof parent->reason - 1, reason);
 }
 
-/* True when the search is over: found, or failed for a reason that is not the manifest's. */
-static bool try_entry(const struct repository *repository, const struct parent_server *server,
-                      const struct catalog_entry *entry, struct parent *parent, bool *out_over,
+/* What a search goes by, and what it has found so far. */
+struct parent_search {
+    const struct repository *repository;
+    const struct parent_server *server;
+    const struct lease_options *announce;
+    struct lease *lease;
+    struct parent parent;
+};
+
+/* Says what will be built on. Only a manifest that is read after that cannot have lost its packs.
+ */
+static bool announce_parent(struct parent_search *search, const char *parent_id, struct error *err)
+{
+    struct lease_options options = *search->announce;
+    options.kind = LEASE_SNAPSHOT;
+    options.parent_id = parent_id;
+    return lease_take(search->repository, &options, search->lease, err);
+}
+
+/* parent.found afterwards: the search is over. False for a failure that is not the manifest's. */
+static bool try_entry(struct parent_search *search, const struct catalog_entry *entry,
                       struct error *err)
 {
     char why[256];
-    *out_over = false;
+    struct parent *parent = &search->parent;
     if (!entry->readable) {
         note_reason(parent, entry->problem);
         return true;
     }
-    if (parent_history_problem(&entry->info, server, why) != NULL) {
+    if (parent_history_problem(&entry->info, search->server, why) != NULL) {
         note_reason(parent, why);
         return true;
     }
-    parent->found = manifest_load(repository, entry->key, &parent->manifest, err);
-    if (parent->found) {
-        *out_over = true;
+    if (!announce_parent(search, entry->info.id, err))
+        return false;
+    parent->found = manifest_load(search->repository, entry->key, &parent->manifest, err);
+    if (parent->found)
         return true;
-    }
     if (err->kind != ERROR_CORRUPT && err->kind != ERROR_UNSUPPORTED &&
         err->kind != ERROR_NOT_FOUND)
         return false;
@@ -218,36 +236,37 @@ static void note_newest(const struct catalog *catalog, struct parent *parent)
             parent->newest_started_us = catalog->entries[i].info.started_us;
 }
 
-static bool search(const struct repository *repository, const struct parent_server *server,
-                   const struct catalog *catalog, struct parent *parent, struct error *err)
+static bool find_parent(struct parent_search *search, const struct catalog *catalog,
+                        struct error *err)
 {
-    bool over = false;
+    struct parent *parent = &search->parent;
     note_newest(catalog, parent);
-    for (size_t i = catalog->count; i-- > 0 && !over;)
-        if (!try_entry(repository, server, &catalog->entries[i], parent, &over, err))
+    for (size_t i = catalog->count; i-- > 0 && !parent->found;)
+        if (!try_entry(search, &catalog->entries[i], err))
             return false;
-    if (!parent->found) {
-        note_reason(parent, "the repository holds no snapshot yet");
-        return true;
-    }
-    return find_missing(repository, parent, err) && find_sparse(parent, err);
+    if (parent->found)
+        return find_missing(search->repository, parent, err) && find_sparse(parent, err);
+    note_reason(parent, "the repository holds no snapshot yet");
+    return announce_parent(search, NULL, err);
 }
 
 bool parent_choose(const struct repository *repository, const struct parent_server *server,
-                   struct parent *out, struct error *err)
+                   const struct lease_options *announce, struct lease *lease, struct parent *out,
+                   struct error *err)
 {
     struct catalog catalog;
-    struct parent parent = {0};
+    struct parent_search search = {
+        .repository = repository, .server = server, .announce = announce, .lease = lease};
     if (!catalog_load(repository, &catalog, err))
         return false;
     bool done = check_system(&catalog, server->identity.system_identifier, err) &&
-                search(repository, server, &catalog, &parent, err);
+                find_parent(&search, &catalog, err);
     catalog_release(&catalog);
     if (!done) {
-        parent_release(&parent);
+        parent_release(&search.parent);
         return error_wrap(err, "could not choose the snapshot to build on");
     }
-    *out = parent;
+    *out = search.parent;
     return true;
 }
 

@@ -168,8 +168,10 @@ static bool copy_everything(struct snapshot_job *job, struct connection *connect
         return false;
     job->manifest.info.finished_us = clock_now_us(clock);
     set_phase(job->options, "writing the manifest");
-    /* The manifest goes last: a snapshot without one does not exist. */
-    return stop_check(err) && manifest_write(job->repository, &job->manifest, err);
+    /* The manifest goes last: a snapshot without one does not exist. And only while the packs that
+     * it names are certain to be there. */
+    return stop_check(err) && lease_check(&job->lease, err) &&
+           manifest_write(job->repository, &job->manifest, err);
 }
 
 static bool new_writer(struct snapshot_job *job, struct error *err)
@@ -199,6 +201,7 @@ static void job_release(struct snapshot_job *job)
 {
     base_backup_close(job->backup);
     pack_writer_free(job->writer);
+    lease_release(&job->lease);
     manifest_release(&job->manifest);
 }
 
@@ -226,7 +229,9 @@ static bool run_job(const struct repository *repository, const struct snapshot_o
         return false;
     server.history = history;
     describe_server(&job.manifest.info, connection, &server.identity, &settings);
-    if (!parent_choose(repository, &server, &parent, err))
+    struct lease_options announce = {
+        .snapshot_id = job.manifest.info.id, .clock = options->clock, .random = options->random};
+    if (!parent_choose(repository, &server, &announce, &job.lease, &parent, err))
         return false;
     /* With page checksums on both sides no page changes without a new LSN, hint bits included. */
     if (parent.found && forced == NULL && settings.data_checksums &&

@@ -3,6 +3,7 @@
 #define SNAPSHOT_SNAPSHOT_JOB_H
 
 #include "postgres/base_backup.h"
+#include "repository/lease.h"
 #include "repository/pack_writer.h"
 #include "snapshot/page_filter.h"
 #include "snapshot/snapshot.h"
@@ -19,6 +20,7 @@ struct snapshot_job {
     bool pages_are_exact; /* checksums now and in the parent: no change without a new LSN */
     bool diverged;        /* a page changed without a new LSN: the parent cannot be trusted */
     char diverged_path[256];
+    struct lease lease; /* keeps clean-ups from the parent and from our packs */
     struct pack_writer *writer;
     struct base_backup *backup;
     uint64_t warnings_dropped;

@@ -66,14 +66,24 @@ static void add_snapshot(const struct repository *repository, unsigned number, u
     fixture_snapshot_end(&snapshot);
 }
 
+static bool choose_of(const struct repository *repository, const struct parent_server *server,
+                      struct lease *lease, struct parent *out, struct error *err)
+{
+    struct lease_options announce = {
+        .snapshot_id = "00000000000000ff", .clock = &clock_system, .random = &random_system};
+    return parent_choose(repository, server, &announce, lease, out, err);
+}
+
 static void choose(const struct repository *repository, struct parent *out)
 {
     struct error err;
+    struct lease lease = {0};
     struct snapshot_info info;
     fixture_info(&info, 0);
     struct parent_server server = server_of(info.system_identifier);
-    if (!parent_choose(repository, &server, out, &err))
+    if (!choose_of(repository, &server, &lease, out, &err))
         fail_msg("%s", err.text);
+    lease_release(&lease);
 }
 
 static void test_the_newest_usable_snapshot_is_chosen(void **state)
@@ -135,7 +145,9 @@ static void test_another_cluster_is_refused(void **state)
     struct repository repository = fixture_repository(CODEC_ZSTD);
     (void)state;
     add_snapshot(&repository, 1, 1);
-    assert_false(parent_choose(&repository, &server, &parent, &err));
+    struct lease lease = {0};
+    assert_false(choose_of(&repository, &server, &lease, &parent, &err));
+    assert_null(lease.store);
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_non_null(strstr(err.text, "system 42"));
     fixture_close(&repository);

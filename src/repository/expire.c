@@ -1,0 +1,178 @@
+#include "repository/expire.h"
+
+#include "base/stop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void expire_plan_release(struct expire_plan *plan)
+{
+    retention_plan_release(&plan->retention);
+    key_list_release(&plan->manifests);
+    wal_catalog_release(&plan->wal);
+    pin_list_release(&plan->pins);
+    catalog_release(&plan->catalog);
+}
+
+/* What running snapshots build on. */
+struct held {
+    char (*ids)[SNAPSHOT_ID_SIZE];
+    size_t count;
+    bool all;
+};
+
+static bool load_held(const struct repository *repository, struct held *out, struct error *err)
+{
+    struct lease_list leases;
+    struct held held = {0};
+    if (!lease_list_load(repository, &leases, err))
+        return false;
+    held.ids = calloc(leases.count + 1, sizeof *held.ids);
+    if (held.ids == NULL) {
+        lease_list_release(&leases);
+        return error_no_memory(err, "the list of leases");
+    }
+    for (size_t i = 0; i < leases.count; i++) {
+        const struct lease_entry *lease = &leases.entries[i];
+        held.all = held.all || !lease->readable;
+        if (lease->readable && lease->kind == LEASE_SNAPSHOT && lease->parent_id[0] != '\0')
+            memcpy(held.ids[held.count++], lease->parent_id, SNAPSHOT_ID_SIZE);
+    }
+    lease_list_release(&leases);
+    *out = held;
+    return true;
+}
+
+static bool is_held(const struct held *held, const char *id)
+{
+    for (size_t i = 0; i < held->count; i++)
+        if (strcmp(held->ids[i], id) == 0)
+            return true;
+    return held->all;
+}
+
+static bool decide(const struct cleanup *cleanup, const struct retention_policy *policy,
+                   struct expire_plan *plan, struct error *err)
+{
+    struct held held;
+    if (!load_held(cleanup->repository, &held, err))
+        return false;
+    struct retention_input input = {.catalog = &plan->catalog,
+                                    .pins = &plan->pins,
+                                    .wal = &plan->wal,
+                                    .held_ids = (const char(*)[SNAPSHOT_ID_SIZE])held.ids,
+                                    .held_count = held.count,
+                                    .hold_all = held.all,
+                                    .now_us = cleanup->began_us};
+    bool done = retention_plan(policy, &input, &plan->retention, err);
+    free(held.ids);
+    return done;
+}
+
+/* WAL that came in a moment ago may belong to a snapshot that is being taken. */
+static void spare_young_wal(const struct cleanup *cleanup, struct expire_plan *plan)
+{
+    int64_t before_us = cleanup->began_us - cleanup->options.grace_us;
+    struct retention_plan *retention = &plan->retention;
+    for (size_t i = 0; i < retention->wal_count; i++) {
+        const struct wal_chunk *chunk = &plan->wal.chunks[i];
+        if (retention->wal_kept[i])
+            continue;
+        if (chunk->modified_us == 0 || chunk->modified_us >= before_us) {
+            retention->wal_kept[i] = true;
+            retention->wal_remove_count--;
+            continue;
+        }
+        plan->wal_bytes += chunk->size_bytes;
+    }
+}
+
+static bool collect_manifests(struct expire_plan *plan, struct error *err)
+{
+    for (size_t i = 0; i < plan->catalog.count; i++)
+        if (!plan->retention.snapshots[i].keep &&
+            !key_list_add(&plan->manifests, plan->catalog.entries[i].key, err))
+            return false;
+    if (plan->manifests.count > 0 && plan->manifests.count == plan->catalog.count)
+        return error_set(err, ERROR_REFUSED, "cannot remove all snapshots");
+    return true;
+}
+
+bool expire_plan(const struct cleanup *cleanup, const struct retention_policy *policy,
+                 struct expire_plan *out, struct error *err)
+{
+    struct expire_plan plan = {0};
+    const struct repository *repository = cleanup->repository;
+    if (!catalog_load(repository, &plan.catalog, err) ||
+        !pin_list_load(repository, &plan.pins, err) ||
+        !wal_catalog_load(repository, 0, 0, &plan.wal, err) ||
+        !decide(cleanup, policy, &plan, err) || !collect_manifests(&plan, err)) {
+        expire_plan_release(&plan);
+        return error_wrap(err, "could not decide what to remove");
+    }
+    spare_young_wal(cleanup, &plan);
+    *out = plan;
+    return true;
+}
+
+/* Pins that held a removed snapshot once; they hold nothing any more. */
+static bool remove_pins(const struct cleanup *cleanup, const struct expire_plan *plan,
+                        const char *snapshot_id, struct error *err)
+{
+    for (size_t i = 0; i < plan->pins.count; i++)
+        if (strcmp(plan->pins.pins[i].snapshot_id, snapshot_id) == 0 &&
+            !store_remove(cleanup->repository->store, plan->pins.pins[i].key, err))
+            return false;
+    return true;
+}
+
+static bool remove_snapshots(const struct cleanup *cleanup, const struct expire_plan *plan,
+                             const struct held *held, struct expire_result *result,
+                             struct error *err)
+{
+    for (size_t i = 0; i < plan->catalog.count; i++) {
+        const struct catalog_entry *entry = &plan->catalog.entries[i];
+        if (plan->retention.snapshots[i].keep)
+            continue;
+        if (is_held(held, entry->info.id)) {
+            result->snapshots_spared++;
+            continue;
+        }
+        if (!stop_check(err) || !store_remove(cleanup->repository->store, entry->key, err) ||
+            !remove_pins(cleanup, plan, entry->info.id, err))
+            return false;
+        result->snapshots_removed++;
+        result->bytes_freed += entry->size_bytes;
+    }
+    return true;
+}
+
+static bool remove_wal(const struct cleanup *cleanup, const struct expire_plan *plan,
+                       struct expire_result *result, struct error *err)
+{
+    for (size_t i = 0; i < plan->wal.count; i++) {
+        char key[WAL_KEY_SIZE];
+        const struct wal_chunk *chunk = &plan->wal.chunks[i];
+        if (plan->retention.wal_kept[i])
+            continue;
+        if (!stop_check(err) ||
+            !store_remove(cleanup->repository->store, wal_chunk_key(chunk, key), err))
+            return false;
+        result->wal_removed++;
+        result->bytes_freed += chunk->size_bytes;
+    }
+    return true;
+}
+
+bool expire_run(const struct cleanup *cleanup, const struct expire_plan *plan,
+                struct expire_result *out, struct error *err)
+{
+    struct held held = {0};
+    *out = (struct expire_result){0};
+    /* Manifests first: what they name is needed until they are gone. A spared one needs its WAL. */
+    bool done = load_held(cleanup->repository, &held, err) && cleanup_check(cleanup, err) &&
+                remove_snapshots(cleanup, plan, &held, out, err) &&
+                (out->snapshots_spared > 0 || remove_wal(cleanup, plan, out, err));
+    free(held.ids);
+    return done || error_wrap(err, "could not remove what is not kept");
+}
