@@ -10,6 +10,7 @@ extern const struct command command_snapshot_list;
 extern const struct command command_snapshot_show;
 extern const struct command command_snapshot_verify;
 extern const struct command command_restore;
+extern const struct command command_status;
 extern const struct command command_doctor;
 extern const struct command command_config_check;
 extern const struct command command_config_show;

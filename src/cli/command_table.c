@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
     &command_snapshot_show,
     &command_snapshot_verify,
     &command_restore,
+    &command_status,
     &command_doctor,
     &command_config_check,
     &command_config_show,
