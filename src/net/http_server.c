@@ -3,9 +3,11 @@
 #include "base/cleanup.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     CONNECTIONS_MAX = 32,
@@ -19,6 +21,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     http_handler_fn handler;
     void *context;
+    uint16_t port;
 };
 
 static enum MHD_Result send_body(struct MHD_Connection *connection, int status,
@@ -79,26 +82,55 @@ static enum MHD_Result answer_request(void *context, struct MHD_Connection *conn
     return done;
 }
 
+/* Our own socket: the library would share the port with whoever else has it (SO_REUSEPORT). */
+static bool open_listener(const struct http_server_options *options, int *out, struct error *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
+    int on = 1;
+    if (inet_pton(AF_INET, options->host, &address.sin_addr) != 1)
+        return error_set(err, ERROR_USAGE, "\"%s\" is no IPv4 address", options->host);
+    CLEANUP(close_fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return error_set_errno(err, errno, "could not make a socket");
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(fd, CONNECTIONS_MAX) != 0)
+        return error_set(err, ERROR_UNAVAILABLE, "could not listen on %s:%u: %s", options->host,
+                         (unsigned)options->port, strerrordesc_np(errno));
+    *out = fd;
+    fd = -1;
+    return true;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_in address = {.sin_port = 0};
+    socklen_t len = sizeof address;
+    (void)getsockname(fd, (struct sockaddr *)&address, &len);
+    return ntohs(address.sin_port);
+}
+
 bool http_server_open(const struct http_server_options *options, struct http_server **out,
                       struct error *err)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
-    if (inet_pton(AF_INET, options->host, &address.sin_addr) != 1)
-        return error_set(err, ERROR_USAGE, "\"%s\" is no IPv4 address", options->host);
+    CLEANUP(close_fd) int fd = -1;
+    if (!open_listener(options, &fd, err))
+        return false;
     CLEANUP(free_pointer) struct http_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return error_no_memory(err, "an HTTP server");
     server->handler = options->handler;
     server->context = options->context;
+    server->port = port_of(fd);
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, options->port, NULL, NULL, answer_request, server, MHD_OPTION_SOCK_ADDR,
-        (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_OF_ONE_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_MAX_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEAD_MAX_BYTES, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
+        MHD_USE_EPOLL, 0, NULL, NULL, answer_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_OF_ONE_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_MAX_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX_BYTES, MHD_OPTION_END);
     if (server->daemon == NULL)
-        return error_set(err, ERROR_UNAVAILABLE, "could not listen on %s:%u", options->host,
+        return error_set(err, ERROR_UNAVAILABLE, "could not serve HTTP on %s:%u", options->host,
                          (unsigned)options->port);
+    fd = -1; /* closed by the library */
     *out = TAKE(server);
     return true;
 }
@@ -133,7 +165,5 @@ void http_server_run(struct http_server *server)
 
 uint16_t http_server_port(const struct http_server *server)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon,
-                                                           MHD_DAEMON_INFO_BIND_PORT);
-    return info == NULL ? 0 : info->port;
+    return server->port;
 }
