@@ -32,6 +32,8 @@ struct verify_report {
 
 struct verify_options {
     const char *snapshot;      /* NULL: all of them; else as for catalog_find */
+    uint32_t part;             /* 1 to parts: only this part of the packs is read; all manifests */
+    uint32_t parts;            /* 0 or 1: everything */
     int threads;               /* 0: one for each processor, at most 4: each holds a pack */
     struct progress *progress; /* NULL allowed */
 };

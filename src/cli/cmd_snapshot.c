@@ -5,8 +5,10 @@
 #include "cli/session.h"
 
 #include "base/log.h"
+#include "base/stop.h"
 #include "base/text.h"
 #include "config/config_fill.h"
+#include "postgres/advisory_lock.h"
 #include "snapshot/snapshot.h"
 
 #include <inttypes.h>
@@ -95,6 +97,28 @@ static bool print_created(const struct invocation *call, const struct snapshot_i
     return done;
 }
 
+/* One snapshot of a repository at a time, whoever takes it: a second one would store the same pages
+ * again. A role that may only replicate cannot be asked to agree; its snapshots are as good. */
+static bool wait_for_turn(const struct session *session, const struct connection_options *options,
+                          struct connection **out, struct error *err)
+{
+    struct error refused;
+    bool taken = false;
+    int64_t key = advisory_lock_key("snapshot", session->repository.id, REPOSITORY_ID_BYTES);
+    if (!connection_open(options, out, &refused)) {
+        log_event(LOG_DEBUG, "snapshot.alone", "not coordinated with other snapshots: %s",
+                  refused.text);
+        return stop_check(err);
+    }
+    if (!advisory_lock_try(*out, key, &taken, err))
+        return false;
+    if (taken)
+        return true;
+    log_event(LOG_INFO, "snapshot.waiting",
+              "another snapshot of this repository is being taken; waiting for it to end");
+    return advisory_lock_wait(*out, key, err);
+}
+
 static bool create(struct invocation *call, const struct session *session,
                    struct snapshot_info *info, struct error *err)
 {
@@ -102,8 +126,10 @@ static bool create(struct invocation *call, const struct session *session,
     struct snapshot_options options;
     CLEANUP(secret_release) struct secret password = {0};
     CLEANUP(progress_view_stop) struct progress_view view = {0};
+    CLEANUP(connection_cleanup) struct connection *turn = NULL;
     config_fill_snapshot(&call->config, &options);
-    if (!config_fill_connection(&call->config, &password, &options.connection, err))
+    if (!config_fill_connection(&call->config, &password, &options.connection, err) ||
+        !wait_for_turn(session, &options.connection, &turn, err))
         return false;
     options.full = invocation_has(call, "full");
     options.progress = &progress;

@@ -8,6 +8,9 @@
 #include "config/config_fill.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+enum { VERIFY_PARTS_MAX = 1000 };
 
 static bool add_problem_value(struct value *list, const struct verify_problem *problem,
                               struct error *err)
@@ -84,6 +87,25 @@ static bool print_text(const struct invocation *call, const struct verify_report
     return done;
 }
 
+/* "2/7" */
+static bool parse_part(const char *text, struct verify_options *options, struct error *err)
+{
+    char part[TEXT_SIZE];
+    uint64_t at = 0;
+    uint64_t of = 0;
+    const char *slash = strchr(text, '/');
+    if (slash != NULL && (size_t)(slash - text) < sizeof part) {
+        (void)snprintf(part, sizeof part, "%.*s", (int)(slash - text), text);
+        if (!text_to_u64(part, &at) || !text_to_u64(slash + 1, &of))
+            of = 0;
+    }
+    if (of == 0 || of > VERIFY_PARTS_MAX || at == 0 || at > of)
+        return error_set(err, ERROR_USAGE, "--subset cannot be \"%.40s\", an example is 2/7", text);
+    options->part = (uint32_t)at;
+    options->parts = (uint32_t)of;
+    return true;
+}
+
 static bool verify(struct invocation *call, const struct session *session,
                    struct verify_report *report, struct error *err)
 {
@@ -92,6 +114,9 @@ static bool verify(struct invocation *call, const struct session *session,
     CLEANUP(progress_view_stop) struct progress_view view = {0};
     config_fill_verify(&call->config, &options);
     options.snapshot = invocation_value(call, "snapshot");
+    const char *subset = invocation_value(call, "subset");
+    if (subset != NULL && !parse_part(subset, &options, err))
+        return false;
     options.progress = &progress;
     progress_view_start(&view, &progress, call);
     return verify_run(&session->repository, &options, report, err);
@@ -117,7 +142,9 @@ const struct command command_snapshot_verify = {
     .groups = GROUP_REPOSITORY | GROUP_RESTORE | GROUP_LOG,
     .flags = {{"snapshot", "ID", "all of them",
                "Check only this one: an id, the beginning of one, "
-               "or \"latest\"."}},
+               "or \"latest\"."},
+              {"subset", "N/M", "everything",
+               "Read only the Nth of M parts of the packs: M runs together read all of them."}},
     .examples = {"mainstay snapshot verify --repo /srv/backup"},
     .run = run_verify,
 };

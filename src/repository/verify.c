@@ -370,6 +370,24 @@ static bool name_files(struct verify_job *job, struct verify_problem *problem, s
     return done;
 }
 
+/* Names of packs are hashes: their first bytes divide them evenly, and the same way every time. */
+static bool is_in_part(const struct verify_options *options, const struct need *need)
+{
+    uint32_t number = (uint32_t)need->ref.id[0] << 16 | (uint32_t)need->ref.id[1] << 8 |
+                      need->ref.id[2];
+    return options->parts <= 1 || number % options->parts == options->part - 1;
+}
+
+static void keep_part(struct verify_job *job)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < job->need_count; i++) {
+        if (is_in_part(job->options, &job->needs[i]))
+            job->needs[kept++] = job->needs[i];
+    }
+    job->need_count = kept;
+}
+
 static bool collect(struct verify_job *job, struct error *err)
 {
     const struct catalog_entry *only = NULL;
@@ -384,6 +402,7 @@ static bool collect(struct verify_job *job, struct error *err)
         if ((!by_name || only == &job->catalog.entries[i]) &&
             !collect_snapshot(job, (uint32_t)i, err))
             return false;
+    keep_part(job);
     if (job->need_count > 0)
         qsort(job->needs, job->need_count, sizeof *job->needs, compare_needs);
     job->listed = calloc(job->need_count + 1, sizeof *job->listed);
@@ -405,8 +424,8 @@ static bool run(struct verify_job *job, struct error *err)
 {
     if (!collect(job, err) || !store_list(job->repository->store, "packs/", take_listing, job, err))
         return false;
-    /* With one snapshot only, the packs of the others are not garbage. */
-    if (job->options->snapshot != NULL)
+    /* With one snapshot or part only, the packs of the others are not garbage. */
+    if (job->options->snapshot != NULL || job->options->parts > 1)
         job->report->unreferenced_packs = 0;
     set_total(job);
     if (!read_packs(job, err))

@@ -213,7 +213,10 @@ static void take_snapshot(const struct repository *repository, unsigned number,
         .identity = {.system_identifier = snapshot.manifest.info.system_identifier,
                      .timeline = 1,
                      .position = UINT64_MAX}};
-    if (!parent_choose(repository, &server, &parent, &err))
+    CLEANUP(lease_release) struct lease lease = {0};
+    struct lease_options announce = {
+        .snapshot_id = snapshot.manifest.info.id, .clock = &clock_system, .random = &random_system};
+    if (!parent_choose(repository, &server, &announce, &lease, &parent, &err))
         fail_msg("%s", err.text);
     struct page_filter_parent filter_parent = {.manifest = parent.found ? &parent.manifest : NULL,
                                                .start_lsn = parent.manifest.info.start_lsn,

@@ -162,7 +162,10 @@ static bool choose_parent(struct scene *scene, struct error *err)
     struct parent_server server = {.identity = {.system_identifier = info.system_identifier,
                                                 .timeline = 1,
                                                 .position = UINT64_MAX}};
-    if (!parent_choose(&scene->repository, &server, &parent, err))
+    struct lease lease = {0}; /* left to grow old: removing it may fail unseen */
+    struct lease_options announce = {
+        .snapshot_id = "00000000000000ff", .clock = &clock_system, .random = &random_system};
+    if (!parent_choose(&scene->repository, &server, &announce, &lease, &parent, err))
         return false;
     assert_true(parent.found);
     assert_int_equal(parent.missing_packs, 0);

@@ -1,0 +1,212 @@
+/* mainstay status */
+#include "cli/command_rows.h"
+#include "cli/output.h"
+#include "cli/session.h"
+
+#include "base/text.h"
+#include "config/config_fill.h"
+#include "postgres/server_status.h"
+#include "repository/repository_status.h"
+
+#include <inttypes.h>
+
+struct status {
+    int64_t now_us;
+    struct repository_status repository;
+    bool has_server;
+    struct server_status server;
+    struct error server_error; /* kind ERROR_NONE: it was not asked */
+};
+
+/* What the store lacks of the server's WAL; where it has none, since the last snapshot. */
+static uint64_t lag_bytes(const struct status *status)
+{
+    const struct repository_status *repository = &status->repository;
+    uint64_t stored = repository->has_wal ? repository->wal_end_lsn : repository->last_stop_lsn;
+    return status->server.position > stored ? status->server.position - stored : 0;
+}
+
+static void read_server(const struct config *config, struct status *status)
+{
+    CLEANUP(secret_release) struct secret password = {0};
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    struct connection_options options;
+    if (config_text(config, OPTION_POSTGRES_CONNECTION) == NULL)
+        return;
+    status->has_server = config_fill_connection(config, &password, &options,
+                                                &status->server_error) &&
+                         connection_open(&options, &connection, &status->server_error) &&
+                         connection_read_status(connection, &status->server, &status->server_error);
+}
+
+static bool add_last(struct value *root, const struct status *status, struct error *err)
+{
+    char text[TEXT_SIZE];
+    const struct repository_status *from = &status->repository;
+    if (!from->has_snapshot)
+        return value_set_null(root, "last_snapshot", err);
+    struct value *last = value_set_new_object(root, "last_snapshot", err);
+    return last != NULL && value_set_text(last, "id", from->last_id, err) &&
+           value_set_text(last, "started", text_time_us(from->last_started_us, text), err) &&
+           value_set_text(last, "finished", text_time_us(from->last_finished_us, text), err) &&
+           value_set_i64(last, "started_us", from->last_started_us, err) &&
+           value_set_i64(last, "finished_us", from->last_finished_us, err) &&
+           value_set_i64(last, "age_us", status->now_us - from->last_finished_us, err) &&
+           value_set_u64(last, "data_bytes", from->last_data_bytes, err) &&
+           value_set_u64(last, "stored_bytes", from->last_stored_bytes, err);
+}
+
+static bool add_wal(struct value *root, const struct status *status, struct error *err)
+{
+    char text[TEXT_SIZE];
+    const struct repository_status *from = &status->repository;
+    if (!from->has_wal)
+        return value_set_null(root, "wal", err);
+    struct value *wal = value_set_new_object(root, "wal", err);
+    return wal != NULL && value_set_u64(wal, "chunks", from->wal_count, err) &&
+           value_set_u64(wal, "stored_bytes", from->wal_bytes, err) &&
+           value_set_u64(wal, "timeline", from->wal_timeline, err) &&
+           value_set_text(wal, "end", text_lsn(from->wal_end_lsn, text), err) &&
+           value_set_u64(wal, "end_lsn", from->wal_end_lsn, err) &&
+           value_set_i64(wal, "stored_us", from->wal_stored_us, err) &&
+           value_set_bool(wal, "gap", from->wal_gap, err);
+}
+
+static bool add_server(struct value *root, const struct status *status, struct error *err)
+{
+    if (!status->has_server && status->server_error.kind == ERROR_NONE)
+        return value_set_null(root, "server", err);
+    struct value *server = value_set_new_object(root, "server", err);
+    if (server == NULL || !value_set_bool(server, "reachable", status->has_server, err))
+        return false;
+    if (!status->has_server)
+        return value_set_text_lossy(server, "problem", status->server_error.text, err);
+    return value_set_bool(server, "in_recovery", status->server.in_recovery, err) &&
+           value_set_u64(server, "lsn", status->server.position, err) &&
+           value_set_u64(server, "lag_bytes", lag_bytes(status), err) &&
+           value_set_u64(server, "slots", status->server.slot_count, err) &&
+           value_set_bool(server, "slots_active", status->server.slots_active, err) &&
+           value_set_u64(server, "slot_retained_bytes", status->server.slot_retained_bytes, err);
+}
+
+static bool print_json(const struct invocation *call, const struct status *status,
+                       struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    if (root == NULL || !value_set_i64(root, "time_us", status->now_us, err))
+        return false;
+    struct value *snapshots = value_set_new_object(root, "snapshots", err);
+    if (snapshots == NULL ||
+        !value_set_u64(snapshots, "count", status->repository.snapshot_count, err) ||
+        !value_set_u64(snapshots, "unreadable", status->repository.unreadable_count, err) ||
+        !value_set_u64(snapshots, "stored_bytes", status->repository.stored_bytes, err))
+        return false;
+    return add_last(root, status, err) && add_wal(root, status, err) &&
+           add_server(root, status, err) && output_value(call, root, err);
+}
+
+static void put_last(const struct status *status, struct buf *out)
+{
+    char time[TEXT_SIZE];
+    char age[TEXT_SIZE];
+    char size[TEXT_SIZE];
+    char stored[TEXT_SIZE];
+    const struct repository_status *from = &status->repository;
+    if (!from->has_snapshot) {
+        buf_printf(out, "last good     none: nothing can be restored\n");
+        return;
+    }
+    buf_printf(out, "last good     %s, %s ago (%s), %s, stored %s\n", from->last_id,
+               text_duration_us(status->now_us - from->last_finished_us, age),
+               text_time_us(from->last_finished_us, time), text_bytes(from->last_data_bytes, size),
+               text_bytes(from->last_stored_bytes, stored));
+}
+
+static void put_recoverable(const struct status *status, struct buf *out)
+{
+    char first[TEXT_SIZE];
+    char last[TEXT_SIZE];
+    const struct repository_status *from = &status->repository;
+    if (!from->has_snapshot)
+        return;
+    bool goes_on = from->has_wal && from->wal_stored_us > from->last_finished_us && !from->wal_gap;
+    int64_t until_us = goes_on ? from->wal_stored_us : from->last_finished_us;
+    buf_printf(out, "recoverable   from %s to %s\n", text_time_us(from->first_finished_us, first),
+               text_time_us(until_us, last));
+}
+
+static void put_wal(const struct status *status, struct buf *out)
+{
+    char lsn[TEXT_SIZE];
+    char bytes[TEXT_SIZE];
+    const struct repository_status *from = &status->repository;
+    if (!from->has_wal) {
+        buf_printf(out, "WAL           none stored\n");
+        return;
+    }
+    buf_printf(out, "WAL           up to %s on timeline %" PRIu32 ", %s in %" PRIu64 " chunks%s\n",
+               text_lsn(from->wal_end_lsn, lsn), from->wal_timeline,
+               text_bytes(from->wal_bytes, bytes), from->wal_count,
+               from->wal_gap ? ", then a gap" : "");
+}
+
+static void put_server(const struct status *status, struct buf *out)
+{
+    char lag[TEXT_SIZE];
+    char kept[TEXT_SIZE];
+    if (!status->has_server && status->server_error.kind == ERROR_NONE)
+        return;
+    buf_printf(out, "server        ");
+    if (!status->has_server) {
+        output_put_clean(status->server_error.text, out);
+        buf_printf(out, "\n");
+        return;
+    }
+    buf_printf(out, "%s, %s ahead of the repository, slots keep %s\n",
+               status->server.in_recovery ? "standby" : "primary",
+               text_bytes(lag_bytes(status), lag),
+               text_bytes(status->server.slot_retained_bytes, kept));
+}
+
+static bool print_text(const struct invocation *call, const struct status *status,
+                       struct error *err)
+{
+    char stored[TEXT_SIZE];
+    struct buf text;
+    const struct repository_status *from = &status->repository;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    buf_printf(&text, "snapshots     %" PRIu64 ", stored %s", from->snapshot_count,
+               text_bytes(from->stored_bytes, stored));
+    if (from->unreadable_count > 0)
+        buf_printf(&text, ", %" PRIu64 " unreadable", from->unreadable_count);
+    buf_printf(&text, "\n");
+    put_last(status, &text);
+    put_recoverable(status, &text);
+    put_wal(status, &text);
+    put_server(status, &text);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool run_status(struct invocation *call, struct error *err)
+{
+    struct status status = {.now_us = clock_now_us(&clock_system)};
+    CLEANUP(session_close) struct session session = {0};
+    if (!session_open(&session, &call->config, err) ||
+        !repository_read_status(&session.repository, &status.repository, err))
+        return false;
+    read_server(&call->config, &status);
+    return call->json ? print_json(call, &status, err) : print_text(call, &status, err);
+}
+
+const struct command command_status = {
+    .noun = "status",
+    .summary = "show what could be restored now, and what would be lost",
+    .details = "The last good snapshot with its age, how far the stored WAL reaches, and, where "
+               "postgres.connection is set, how far the server is ahead. A server that does not "
+               "answer is part of the status, no failure.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_LOG,
+    .examples = {"mainstay status --repo /srv/backup", "mainstay status --json"},
+    .run = run_status,
+};
