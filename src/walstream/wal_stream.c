@@ -1,5 +1,6 @@
 #include "walstream/wal_stream.h"
 
+#include "wal_merger.h"
 #include "wal_pump.h"
 
 #include "base/cleanup.h"
@@ -371,9 +372,12 @@ static bool run_links(struct stream *stream, struct error *err)
 bool wal_stream_run(const struct repository *repository, const struct wal_stream_options *options,
                     struct error *err)
 {
+    struct wal_merger merger = {.running = false};
     struct stream stream = {.repository = repository, .options = options};
     bool done = check_options(options, err) &&
+                wal_merger_open(&merger, repository, options->merge_interval_us, err) &&
                 wal_pump_open(&stream.pump, repository, options, err) && run_links(&stream, err);
+    wal_merger_close(&merger);
     wal_pump_close(&stream.pump);
     return done;
 }

@@ -182,10 +182,14 @@ scene_psql main -c 'ALTER SYSTEM RESET ALL' -c 'SELECT pg_reload_conf()' >/dev/n
 
 # --- a promotion, followed and missed ---------------------------------------------------------------
 
-as_server "$CLIENT_BIN/pg_basebackup" -h "$TEST_DIR/main.sock" -p "$(cluster_port main)" -U postgres \
-    -D "$scene/standby" -R -X stream -c fast 2>/dev/null
+cluster_stop main
+cp -a "$(cluster_data main)" "$scene/standby"
+rm -rf "$scene/standby/pg_replslot/"*
+cluster_start main
+as_server touch "$scene/standby/standby.signal"
+echo "primary_conninfo = '$(cluster_conninfo main)'" >>"$scene/standby/postgresql.conf"
 cluster_register standby "$scene/standby"
-cluster_start standby
+cluster_start standby || exit 1
 followed=$(repository_new followed)
 missed=$(repository_new missed)
 stream_start "$missed" standby --wal-flush-interval 1s --slot missed
