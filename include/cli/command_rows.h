@@ -13,6 +13,7 @@ extern const struct command command_restore;
 extern const struct command command_wal_stream;
 extern const struct command command_wal_status;
 extern const struct command command_status;
+extern const struct command command_wal_merge;
 extern const struct command command_doctor;
 extern const struct command command_config_check;
 extern const struct command command_config_show;

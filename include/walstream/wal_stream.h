@@ -34,6 +34,7 @@ struct wal_stream_options {
     int64_t flush_interval_us;            /* 0: whenever the store is free */
     uint32_t chunk_bytes;                 /* at most 32 MiB */
     bool restart_after_gap;
+    int64_t merge_interval_us;          /* merge old chunks this often; 0: never */
     uint64_t until_lsn;                 /* end when the store has it; 0: until a stop request */
     wal_stream_progress_fn on_progress; /* NULL allowed; after every chunk, and connects */
     void *context;

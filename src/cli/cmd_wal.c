@@ -1,4 +1,4 @@
-/* mainstay wal stream|status */
+/* mainstay wal stream|status|merge */
 #include "cli/command_rows.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "repository/wal_archive.h"
+#include "walstream/wal_merge.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -185,6 +186,43 @@ static bool run_status(struct invocation *call, struct error *err)
                       : print_status_text(call, &catalog, now_us, err);
 }
 
+/* --- merge --------------------------------------------------------------------------------------
+ */
+
+static bool print_merged(const struct invocation *call, const struct wal_merge_result *result,
+                         struct error *err)
+{
+    char size[TEXT_SIZE];
+    struct buf text;
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    if (call->json)
+        return root != NULL && value_set_u64(root, "merged", result->merges, err) &&
+               value_set_u64(root, "chunks_removed", result->chunks_removed, err) &&
+               value_set_u64(root, "wal_bytes", result->wal_bytes, err) &&
+               output_value(call, root, err);
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    buf_printf(&text, "%" PRIu64 " merged chunks with %s of WAL replace %" PRIu64 "\n",
+               result->merges, text_bytes(result->wal_bytes, size), result->chunks_removed);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+static bool run_merge(struct invocation *call, struct error *err)
+{
+    struct wal_merge_options options;
+    struct wal_merge_result result;
+    CLEANUP(session_close) struct session session = {0};
+    const char *age = invocation_value(call, "older-than");
+    wal_merge_default_options(&options);
+    if (age != NULL && !text_to_duration_us(age, &options.min_age_us))
+        return error_set(err, ERROR_USAGE, "--older-than: \"%s\" is not a duration such as 1h",
+                         age);
+    return session_open(&session, &call->config, err) &&
+           wal_merge_run(&session.repository, &options, &result, err) &&
+           print_merged(call, &result, err);
+}
+
 const struct command command_wal_stream = {
     .noun = "wal",
     .verb = "stream",
@@ -210,4 +248,17 @@ const struct command command_wal_status = {
     .groups = GROUP_REPOSITORY | GROUP_LOG,
     .examples = {"mainstay wal status --repo /srv/backup"},
     .run = run_status,
+};
+
+const struct command command_wal_merge = {
+    .noun = "wal",
+    .verb = "merge",
+    .summary = "make large chunks of old small ones",
+    .details = "Chunks that follow each other become one of at most 64 MiB. It is stored, read "
+               "back and compared before the first small one is removed. The stream does this by "
+               "itself once an hour.",
+    .groups = GROUP_REPOSITORY | GROUP_LOG,
+    .flags = {{"older-than", "TIME", "1h", "Younger chunks stay as they are."}},
+    .examples = {"mainstay wal merge --repo /srv/backup"},
+    .run = run_merge,
 };

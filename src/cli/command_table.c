@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
     &command_wal_stream,
     &command_wal_status,
     &command_status,
+    &command_wal_merge,
     &command_doctor,
     &command_config_check,
     &command_config_show,

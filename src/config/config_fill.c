@@ -89,6 +89,7 @@ void config_fill_wal_stream(const struct config *config, struct wal_stream_optio
         .slot = config_text(config, OPTION_WAL_SLOT),
         .flush_interval_us = config_amount(config, OPTION_WAL_FLUSH_INTERVAL),
         .chunk_bytes = (uint32_t)config_amount(config, OPTION_WAL_CHUNK_SIZE),
+        .merge_interval_us = INT64_C(3600000000),
     };
 }
 

@@ -1,5 +1,6 @@
 #include "walstream/wal_stream.h"
 
+#include "wal_merger.h"
 #include "wal_pump.h"
 
 #include "base/cleanup.h"
@@ -21,6 +22,8 @@ struct stream {
     const struct wal_stream_options *options;
     struct wal_pump pump;
     bool streamed;         /* it worked once: failures of the connection are waited out */
+    bool remake_slot;      /* the server gave it up */
+    bool slot_remade;      /* once is enough */
     bool behind_gap;       /* begin anew, whatever the store holds */
     uint64_t gap_from;     /* where the store ended */
     int64_t busy_since_us; /* the slot was in use; 0: it was not */
@@ -106,9 +109,10 @@ static bool prepare_slot(struct stream *stream, struct link *link, uint64_t *out
     struct wal_slot slot;
     const char *name = stream->options->slot;
     *out_lsn = 0;
-    if (stream->behind_gap && !wal_slot_drop(link->connection, name, err) &&
-        err->kind != ERROR_NOT_FOUND)
+    if ((stream->behind_gap || stream->remake_slot) &&
+        !wal_slot_drop(link->connection, name, err) && err->kind != ERROR_NOT_FOUND)
         return false;
+    stream->remake_slot = false;
     if (!wal_slot_read(link->connection, name, &slot, err))
         return false;
     if (!slot.exists && !wal_slot_create(link->connection, name, err) &&
@@ -271,6 +275,10 @@ static bool is_worth_another_try(struct stream *stream, const struct link *link,
             stream->busy_since_us = now; /* a walsender whose client died lives on for a moment */
         return stream->streamed || now - stream->busy_since_us < BUSY_PATIENCE_US;
     }
+    if (problem == WAL_PROBLEM_SLOT_LOST && !stream->slot_remade) {
+        stream->remake_slot = stream->slot_remade = true; /* the WAL itself may still be there */
+        return true;
+    }
     bool gap = problem == WAL_PROBLEM_REMOVED || problem == WAL_PROBLEM_SLOT_LOST;
     if (gap && stream->options->restart_after_gap && !stream->behind_gap) {
         stream->behind_gap = true;
@@ -364,9 +372,12 @@ static bool run_links(struct stream *stream, struct error *err)
 bool wal_stream_run(const struct repository *repository, const struct wal_stream_options *options,
                     struct error *err)
 {
+    struct wal_merger merger = {.running = false};
     struct stream stream = {.repository = repository, .options = options};
     bool done = check_options(options, err) &&
+                wal_merger_open(&merger, repository, options->merge_interval_us, err) &&
                 wal_pump_open(&stream.pump, repository, options, err) && run_links(&stream, err);
+    wal_merger_close(&merger);
     wal_pump_close(&stream.pump);
     return done;
 }
