@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "postgres/connection.h"
 #include "repository/repository.h"
+#include "repository/retention.h"
 #include "repository/verify.h"
 #include "restore/restore.h"
 #include "snapshot/snapshot.h"
@@ -27,6 +28,9 @@ MUST_CHECK bool config_fill_connection(const struct config *config, struct secre
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out);
 void config_fill_restore(const struct config *config, struct restore_options *out);
 void config_fill_verify(const struct config *config, struct verify_options *out);
+/* ERROR_USAGE for a time zone that is none. */
+MUST_CHECK bool config_fill_retention(const struct config *config, struct retention_policy *out,
+                                      struct error *err);
 void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json);
 
 #endif
