@@ -16,7 +16,7 @@
 struct clean {
     bool dry_run;
     bool expires; /* false: only packs */
-    struct cleanup cleanup;
+    struct sweep sweep;
     struct expire_plan plan;
     struct expire_result result;
     struct garbage_plan garbage;
@@ -26,22 +26,22 @@ struct clean {
 
 static void clean_release(struct clean *clean)
 {
-    cleanup_end(&clean->cleanup);
+    sweep_end(&clean->sweep);
     if (clean->expires)
         expire_plan_release(&clean->plan);
     garbage_plan_release(&clean->garbage);
 }
 
-static bool fill_options(const struct invocation *call, struct cleanup_options *out,
+static bool fill_options(const struct invocation *call, struct sweep_options *out,
                          struct error *err)
 {
     const char *grace = invocation_value(call, "grace");
     int64_t standard_us = config_amount(&call->config, OPTION_RETENTION_GC_GRACE);
-    *out = (struct cleanup_options){.grace_us = standard_us,
-                                    .lease_age_us = standard_us,
-                                    .dry_run = invocation_has(call, "dry-run"),
-                                    .clock = &clock_system,
-                                    .random = &random_system};
+    *out = (struct sweep_options){.grace_us = standard_us,
+                                  .lease_age_us = standard_us,
+                                  .dry_run = invocation_has(call, "dry-run"),
+                                  .clock = &clock_system,
+                                  .random = &random_system};
     if (grace == NULL || (text_to_duration_us(grace, &out->grace_us) && out->grace_us >= 0))
         return true;
     return error_set(err, ERROR_USAGE, "--grace cannot be \"%.40s\": a time as 24h", grace);
@@ -50,19 +50,19 @@ static bool fill_options(const struct invocation *call, struct cleanup_options *
 static bool begin(const struct invocation *call, struct session *session, struct clean *clean,
                   struct error *err)
 {
-    struct cleanup_options options;
+    struct sweep_options options;
     clean->dry_run = invocation_has(call, "dry-run");
     return fill_options(call, &options, err) && session_open(session, &call->config, err) &&
-           cleanup_begin(&session->repository, &options, &clean->cleanup, err);
+           sweep_begin(&session->repository, &options, &clean->sweep, err);
 }
 
 static bool collect_garbage(struct clean *clean, struct error *err)
 {
     const struct key_list *without = clean->dry_run && clean->expires ? &clean->plan.manifests
                                                                       : NULL;
-    if (!garbage_plan(&clean->cleanup, without, &clean->garbage, err))
+    if (!garbage_plan(&clean->sweep, without, &clean->garbage, err))
         return false;
-    return clean->dry_run || garbage_run(&clean->cleanup, &clean->garbage, &clean->packs_removed,
+    return clean->dry_run || garbage_run(&clean->sweep, &clean->garbage, &clean->packs_removed,
                                          &clean->pack_bytes, err);
 }
 
@@ -250,13 +250,13 @@ static bool run_expire(struct invocation *call, struct error *err)
     CLEANUP(session_close) struct session session = {0};
     CLEANUP(clean_release) struct clean clean = {.expires = false};
     if (!get_policy(call, &policy, err) || !begin(call, &session, &clean, err) ||
-        !expire_plan(&clean.cleanup, &policy, &clean.plan, err))
+        !expire_plan(&clean.sweep, &policy, &clean.plan, err))
         return false;
     clean.expires = true;
     /* The plan is shown before anything is done. */
     if (!call->json && !print_plan(call, &clean.plan, err))
         return false;
-    if (!clean.dry_run && !expire_run(&clean.cleanup, &clean.plan, &clean.result, err))
+    if (!clean.dry_run && !expire_run(&clean.sweep, &clean.plan, &clean.result, err))
         return false;
     return finish(call, &clean, err);
 }
