@@ -5,10 +5,14 @@
 #include "cli/command.h"
 
 extern const struct command command_repo_init;
+extern const struct command command_repo_gc;
 extern const struct command command_snapshot_create;
 extern const struct command command_snapshot_list;
 extern const struct command command_snapshot_show;
 extern const struct command command_snapshot_verify;
+extern const struct command command_snapshot_pin;
+extern const struct command command_snapshot_unpin;
+extern const struct command command_snapshot_expire;
 extern const struct command command_restore;
 extern const struct command command_wal_stream;
 extern const struct command command_wal_status;

@@ -1,11 +1,11 @@
 /*
- * Removes snapshots and WAL that retention does not keep: one step of a clean-up (cleanup.h). What
+ * Removes snapshots and WAL that retention does not keep: one step of a clean-up (sweep.h). What
  * was planned is what is done, except that a snapshot on which somebody has begun to build stays.
  */
 #ifndef REPOSITORY_EXPIRE_H
 #define REPOSITORY_EXPIRE_H
 
-#include "repository/cleanup.h"
+#include "repository/garbage.h"
 #include "repository/retention.h"
 
 struct expire_plan {
@@ -25,10 +25,10 @@ struct expire_result {
 };
 
 /* ERROR_REFUSED for a plan that would leave no snapshot at all. Gives *out. */
-MUST_CHECK bool expire_plan(const struct cleanup *cleanup, const struct retention_policy *policy,
+MUST_CHECK bool expire_plan(const struct sweep *sweep, const struct retention_policy *policy,
                             struct expire_plan *out, struct error *err);
 /* Fills *out also when it fails half-way: what was removed is removed. */
-MUST_CHECK bool expire_run(const struct cleanup *cleanup, const struct expire_plan *plan,
+MUST_CHECK bool expire_run(const struct sweep *sweep, const struct expire_plan *plan,
                            struct expire_result *out, struct error *err);
 void expire_plan_release(struct expire_plan *plan);
 

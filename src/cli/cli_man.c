@@ -82,6 +82,8 @@ static const char *group_name(enum option_group group)
         return "daemon.*, alert.*";
     case GROUP_WAL:
         return "wal.*";
+    case GROUP_RETENTION:
+        return "retention.*";
     default:
         return "log.*";
     }

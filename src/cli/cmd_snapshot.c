@@ -9,9 +9,11 @@
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "postgres/advisory_lock.h"
+#include "repository/pin.h"
 #include "snapshot/snapshot.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* The summary as a JSON object, as it stands in the manifest. */
 static struct value *info_value(const struct snapshot_info *info, struct error *err)
@@ -153,8 +155,71 @@ static bool run_create(struct invocation *call, struct error *err)
     return done;
 }
 
+/* What a list of snapshots is made of. */
+struct listing {
+    struct session session;
+    struct catalog catalog;
+    struct pin_list pins;
+};
+
+static bool listing_open(struct listing *listing, const struct invocation *call, struct error *err)
+{
+    return session_open(&listing->session, &call->config, err) &&
+           catalog_load(&listing->session.repository, &listing->catalog, err) &&
+           pin_list_load(&listing->session.repository, &listing->pins, err);
+}
+
+static void listing_close(struct listing *listing)
+{
+    pin_list_release(&listing->pins);
+    catalog_release(&listing->catalog);
+    session_close(&listing->session);
+}
+
+/* The next pin of this snapshot from *at on, or NULL. Moves *at behind it. */
+static const struct pin *next_pin(const struct pin_list *pins, const char *id, size_t *at)
+{
+    while (*at < pins->count) {
+        const struct pin *pin = &pins->pins[(*at)++];
+        if (strcmp(pin->snapshot_id, id) == 0)
+            return pin;
+    }
+    return NULL;
+}
+
+/* "before the migration, until 2027-01-01T00:00:00Z" */
+static void put_pin(const struct pin *pin, struct buf *out)
+{
+    char time[TEXT_SIZE];
+    output_put_clean(pin->readable ? pin->reason : "the pin cannot be read", out);
+    if (pin->expires_us != 0)
+        buf_printf(out, ", until %s", text_time_us(pin->expires_us, time));
+    if (!pin_holds(pin, clock_now_us(&clock_system)))
+        buf_printf(out, " (expired)");
+}
+
+static bool add_pin_values(struct value *item, const struct pin_list *pins, const char *id,
+                           struct error *err)
+{
+    char time[TEXT_SIZE];
+    size_t at = 0;
+    struct value *list = value_set_new_array(item, "pins", err);
+    if (list == NULL)
+        return false;
+    for (const struct pin *pin = next_pin(pins, id, &at); pin != NULL;
+         pin = next_pin(pins, id, &at)) {
+        struct value *one = value_append_new_object(list, err);
+        if (one == NULL || !value_set_text_lossy(one, "reason", pin->reason, err) ||
+            !value_set_text(one, "created", text_time_us(pin->created_us, time), err) ||
+            (pin->expires_us != 0 &&
+             !value_set_text(one, "expires", text_time_us(pin->expires_us, time), err)))
+            return false;
+    }
+    return true;
+}
+
 static bool add_entry_value(struct value *list, const struct catalog_entry *entry,
-                            struct error *err)
+                            const struct pin_list *pins, struct error *err)
 {
     struct value *item = value_append_new_object(list, err);
     if (item == NULL || !value_set_text_lossy(item, "key", entry->key, err) ||
@@ -163,18 +228,20 @@ static bool add_entry_value(struct value *list, const struct catalog_entry *entr
     if (!entry->readable)
         return value_set_text_lossy(item, "problem", entry->problem, err);
     struct value *info = info_value(&entry->info, err);
-    return info != NULL && value_set(item, "snapshot", info, err);
+    return info != NULL && value_set(item, "snapshot", info, err) &&
+           add_pin_values(item, pins, entry->info.id, err);
 }
 
-static bool print_list_json(const struct invocation *call, const struct catalog *catalog,
+static bool print_list_json(const struct invocation *call, const struct listing *listing,
                             struct error *err)
 {
+    const struct catalog *catalog = &listing->catalog;
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
     struct value *list = root == NULL ? NULL : value_set_new_array(root, "snapshots", err);
     if (list == NULL)
         return false;
     for (size_t i = 0; i < catalog->count; i++) {
-        if (!add_entry_value(list, &catalog->entries[i], err))
+        if (!add_entry_value(list, &catalog->entries[i], &listing->pins, err))
             return false;
     }
     return output_value(call, root, err);
@@ -184,8 +251,22 @@ static const struct text_column list_columns[] = {
     {"ID", false},    {"TIME", false}, {"KIND", false},    {"SIZE", true},
     {"STORED", true}, {"LSN", true},   {"DURATION", true}, {"LABEL", false}};
 
+/* The label, and what holds the snapshot. */
+static void put_label(const struct snapshot_info *info, const struct pin_list *pins,
+                      struct buf *out)
+{
+    size_t at = 0;
+    buf_printf(out, "%s", info->label);
+    for (const struct pin *pin = next_pin(pins, info->id, &at); pin != NULL;
+         pin = next_pin(pins, info->id, &at)) {
+        buf_printf(out, " [pinned: ");
+        put_pin(pin, out);
+        buf_printf(out, "]");
+    }
+}
+
 static bool add_entry_row(struct text_table *table, const struct catalog_entry *entry,
-                          struct error *err)
+                          const struct pin_list *pins, struct error *err)
 {
     char time[TEXT_SIZE];
     char size[TEXT_SIZE];
@@ -197,6 +278,11 @@ static bool add_entry_row(struct text_table *table, const struct catalog_entry *
         const char *const cells[] = {"unreadable", entry->key, "", "", "", "", "", entry->problem};
         return text_table_add(table, cells, err);
     }
+    CLEANUP(buf_release) struct buf label;
+    buf_init(&label, OUTPUT_MAX_BYTES);
+    put_label(info, pins, &label);
+    if (!buf_check(&label, "a table", err))
+        return false;
     const char *kind = info->damaged_pages ? "damaged" : info->full ? "full" : "incremental";
     const char *const cells[] = {info->id,
                                  text_time_us(info->started_us, time),
@@ -205,18 +291,19 @@ static bool add_entry_row(struct text_table *table, const struct catalog_entry *
                                  text_bytes(info->bytes_stored, stored),
                                  text_lsn(info->start_lsn, lsn),
                                  text_duration_us(info->finished_us - info->started_us, took),
-                                 info->label};
+                                 buf_text(&label)};
     return text_table_add(table, cells, err);
 }
 
-static bool print_list_text(const struct invocation *call, const struct catalog *catalog,
+static bool print_list_text(const struct invocation *call, const struct listing *listing,
                             struct error *err)
 {
+    const struct catalog *catalog = &listing->catalog;
     struct buf text;
     CLEANUP(text_table_release) struct text_table table;
     text_table_init(&table, list_columns, ARRAY_LEN(list_columns));
     for (size_t i = 0; i < catalog->count; i++) {
-        if (!add_entry_row(&table, &catalog->entries[i], err))
+        if (!add_entry_row(&table, &catalog->entries[i], &listing->pins, err))
             return false;
     }
     buf_init(&text, OUTPUT_MAX_BYTES);
@@ -228,12 +315,10 @@ static bool print_list_text(const struct invocation *call, const struct catalog 
 
 static bool run_list(struct invocation *call, struct error *err)
 {
-    CLEANUP(session_close) struct session session = {0};
-    CLEANUP(catalog_release) struct catalog catalog = {0};
-    if (!session_open(&session, &call->config, err) ||
-        !catalog_load(&session.repository, &catalog, err))
+    CLEANUP(listing_close) struct listing listing = {0};
+    if (!listing_open(&listing, call, err))
         return false;
-    return call->json ? print_list_json(call, &catalog, err) : print_list_text(call, &catalog, err);
+    return call->json ? print_list_json(call, &listing, err) : print_list_text(call, &listing, err);
 }
 
 static void put_line(const char *name, const char *text, struct buf *out)
@@ -262,8 +347,19 @@ static void put_server(const struct snapshot_info *info, struct buf *out)
     }
 }
 
+static void put_pins(const struct snapshot_info *info, const struct pin_list *pins, struct buf *out)
+{
+    size_t at = 0;
+    for (const struct pin *pin = next_pin(pins, info->id, &at); pin != NULL;
+         pin = next_pin(pins, info->id, &at)) {
+        buf_printf(out, "%-12s ", "pinned");
+        put_pin(pin, out);
+        buf_printf(out, "\n");
+    }
+}
+
 static bool print_shown(const struct invocation *call, const struct snapshot_info *info,
-                        struct error *err)
+                        const struct pin_list *pins, struct error *err)
 {
     char time[TEXT_SIZE];
     struct buf text;
@@ -275,27 +371,33 @@ static bool print_shown(const struct invocation *call, const struct snapshot_inf
     put_line("started", text_time_us(info->started_us, time), &text);
     put_line("finished", text_time_us(info->finished_us, time), &text);
     put_server(info, &text);
+    put_pins(info, pins, &text);
     put_warnings(info, &text);
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;
 }
 
+static bool print_shown_json(const struct invocation *call, const struct snapshot_info *info,
+                             const struct pin_list *pins, struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *value = info_value(info, err);
+    return value != NULL && add_pin_values(value, pins, info->id, err) &&
+           output_value(call, value, err);
+}
+
 static bool run_show(struct invocation *call, struct error *err)
 {
     const struct catalog_entry *entry;
     const char *wanted = call->operand == NULL ? "latest" : call->operand;
-    CLEANUP(session_close) struct session session = {0};
-    CLEANUP(catalog_release) struct catalog catalog = {0};
-    if (!session_open(&session, &call->config, err) ||
-        !catalog_load(&session.repository, &catalog, err) ||
-        !catalog_find(&catalog, wanted, &entry, err))
+    CLEANUP(listing_close) struct listing listing = {0};
+    if (!listing_open(&listing, call, err) || !catalog_find(&listing.catalog, wanted, &entry, err))
         return false;
     if (!entry->readable)
         return error_set(err, ERROR_CORRUPT, "could not read snapshot \"%s\": %s", entry->key,
                          entry->problem);
-    return call->json ? print_info_json(call, &entry->info, err)
-                      : print_shown(call, &entry->info, err);
+    return call->json ? print_shown_json(call, &entry->info, &listing.pins, err)
+                      : print_shown(call, &entry->info, &listing.pins, err);
 }
 
 const struct command command_snapshot_create = {

@@ -6,10 +6,14 @@
 
 static const struct command *const commands[] = {
     &command_repo_init,
+    &command_repo_gc,
     &command_snapshot_create,
     &command_snapshot_list,
     &command_snapshot_show,
     &command_snapshot_verify,
+    &command_snapshot_pin,
+    &command_snapshot_unpin,
+    &command_snapshot_expire,
     &command_restore,
     &command_wal_stream,
     &command_wal_status,

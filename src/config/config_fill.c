@@ -91,6 +91,32 @@ void config_fill_wal_stream(const struct config *config, struct wal_stream_optio
         .chunk_bytes = (uint32_t)config_amount(config, OPTION_WAL_CHUNK_SIZE),
         .merge_interval_us = INT64_C(3600000000),
     };
+static uint32_t count_of(const struct config *config, enum option_id id)
+{
+    return (uint32_t)config_amount(config, id);
+}
+
+bool config_fill_retention(const struct config *config, struct retention_policy *out,
+                           struct error *err)
+{
+    const char *zone = config_text(config, OPTION_RETENTION_TIMEZONE);
+    struct retention_policy policy = {
+        .keep_last = count_of(config, OPTION_RETENTION_KEEP_LAST),
+        .hourly = count_of(config, OPTION_RETENTION_KEEP_HOURLY),
+        .daily = count_of(config, OPTION_RETENTION_KEEP_DAILY),
+        .weekly = count_of(config, OPTION_RETENTION_KEEP_WEEKLY),
+        .monthly = count_of(config, OPTION_RETENTION_KEEP_MONTHLY),
+        .yearly = count_of(config, OPTION_RETENTION_KEEP_YEARLY),
+        .within_us = config_amount(config, OPTION_RETENTION_WITHIN),
+        .minimum = count_of(config, OPTION_RETENTION_MINIMUM),
+        .wal_window_us = config_amount(config, OPTION_RETENTION_WAL_WINDOW),
+    };
+    if (!retention_zone_from_text(zone, &policy.utc_offset_s)) {
+        (void)error_set(err, ERROR_USAGE, "retention.timezone: unknown time zone \"%s\"", zone);
+        return error_hint(err, "It can be UTC, or an offset from it as +01:00.");
+    }
+    *out = policy;
+    return true;
 }
 
 void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json)

@@ -51,11 +51,11 @@ static bool is_held(const struct held *held, const char *id)
     return held->all;
 }
 
-static bool decide(const struct cleanup *cleanup, const struct retention_policy *policy,
+static bool decide(const struct sweep *sweep, const struct retention_policy *policy,
                    struct expire_plan *plan, struct error *err)
 {
     struct held held;
-    if (!load_held(cleanup->repository, &held, err))
+    if (!load_held(sweep->repository, &held, err))
         return false;
     struct retention_input input = {.catalog = &plan->catalog,
                                     .pins = &plan->pins,
@@ -63,16 +63,16 @@ static bool decide(const struct cleanup *cleanup, const struct retention_policy 
                                     .held_ids = (const char(*)[SNAPSHOT_ID_SIZE])held.ids,
                                     .held_count = held.count,
                                     .hold_all = held.all,
-                                    .now_us = cleanup->began_us};
+                                    .now_us = sweep->began_us};
     bool done = retention_plan(policy, &input, &plan->retention, err);
     free(held.ids);
     return done;
 }
 
 /* WAL that came in a moment ago may belong to a snapshot that is being taken. */
-static void spare_young_wal(const struct cleanup *cleanup, struct expire_plan *plan)
+static void spare_young_wal(const struct sweep *sweep, struct expire_plan *plan)
 {
-    int64_t before_us = cleanup->began_us - cleanup->options.grace_us;
+    int64_t before_us = sweep->began_us - sweep->options.grace_us;
     struct retention_plan *retention = &plan->retention;
     for (size_t i = 0; i < retention->wal_count; i++) {
         const struct wal_chunk *chunk = &plan->wal.chunks[i];
@@ -98,35 +98,35 @@ static bool collect_manifests(struct expire_plan *plan, struct error *err)
     return true;
 }
 
-bool expire_plan(const struct cleanup *cleanup, const struct retention_policy *policy,
+bool expire_plan(const struct sweep *sweep, const struct retention_policy *policy,
                  struct expire_plan *out, struct error *err)
 {
     struct expire_plan plan = {0};
-    const struct repository *repository = cleanup->repository;
+    const struct repository *repository = sweep->repository;
     if (!catalog_load(repository, &plan.catalog, err) ||
         !pin_list_load(repository, &plan.pins, err) ||
-        !wal_catalog_load(repository, 0, 0, &plan.wal, err) ||
-        !decide(cleanup, policy, &plan, err) || !collect_manifests(&plan, err)) {
+        !wal_catalog_load(repository, 0, 0, &plan.wal, err) || !decide(sweep, policy, &plan, err) ||
+        !collect_manifests(&plan, err)) {
         expire_plan_release(&plan);
         return error_wrap(err, "could not decide what to remove");
     }
-    spare_young_wal(cleanup, &plan);
+    spare_young_wal(sweep, &plan);
     *out = plan;
     return true;
 }
 
 /* Pins that held a removed snapshot once; they hold nothing any more. */
-static bool remove_pins(const struct cleanup *cleanup, const struct expire_plan *plan,
+static bool remove_pins(const struct sweep *sweep, const struct expire_plan *plan,
                         const char *snapshot_id, struct error *err)
 {
     for (size_t i = 0; i < plan->pins.count; i++)
         if (strcmp(plan->pins.pins[i].snapshot_id, snapshot_id) == 0 &&
-            !store_remove(cleanup->repository->store, plan->pins.pins[i].key, err))
+            !store_remove(sweep->repository->store, plan->pins.pins[i].key, err))
             return false;
     return true;
 }
 
-static bool remove_snapshots(const struct cleanup *cleanup, const struct expire_plan *plan,
+static bool remove_snapshots(const struct sweep *sweep, const struct expire_plan *plan,
                              const struct held *held, struct expire_result *result,
                              struct error *err)
 {
@@ -138,8 +138,8 @@ static bool remove_snapshots(const struct cleanup *cleanup, const struct expire_
             result->snapshots_spared++;
             continue;
         }
-        if (!stop_check(err) || !store_remove(cleanup->repository->store, entry->key, err) ||
-            !remove_pins(cleanup, plan, entry->info.id, err))
+        if (!stop_check(err) || !store_remove(sweep->repository->store, entry->key, err) ||
+            !remove_pins(sweep, plan, entry->info.id, err))
             return false;
         result->snapshots_removed++;
         result->bytes_freed += entry->size_bytes;
@@ -147,7 +147,7 @@ static bool remove_snapshots(const struct cleanup *cleanup, const struct expire_
     return true;
 }
 
-static bool remove_wal(const struct cleanup *cleanup, const struct expire_plan *plan,
+static bool remove_wal(const struct sweep *sweep, const struct expire_plan *plan,
                        struct expire_result *result, struct error *err)
 {
     for (size_t i = 0; i < plan->wal.count; i++) {
@@ -156,7 +156,7 @@ static bool remove_wal(const struct cleanup *cleanup, const struct expire_plan *
         if (plan->retention.wal_kept[i])
             continue;
         if (!stop_check(err) ||
-            !store_remove(cleanup->repository->store, wal_chunk_key(chunk, key), err))
+            !store_remove(sweep->repository->store, wal_chunk_key(chunk, key), err))
             return false;
         result->wal_removed++;
         result->bytes_freed += chunk->size_bytes;
@@ -164,15 +164,15 @@ static bool remove_wal(const struct cleanup *cleanup, const struct expire_plan *
     return true;
 }
 
-bool expire_run(const struct cleanup *cleanup, const struct expire_plan *plan,
+bool expire_run(const struct sweep *sweep, const struct expire_plan *plan,
                 struct expire_result *out, struct error *err)
 {
     struct held held = {0};
     *out = (struct expire_result){0};
     /* Manifests first: what they name is needed until they are gone. A spared one needs its WAL. */
-    bool done = load_held(cleanup->repository, &held, err) && cleanup_check(cleanup, err) &&
-                remove_snapshots(cleanup, plan, &held, out, err) &&
-                (out->snapshots_spared > 0 || remove_wal(cleanup, plan, out, err));
+    bool done = load_held(sweep->repository, &held, err) && sweep_check(sweep, err) &&
+                remove_snapshots(sweep, plan, &held, out, err) &&
+                (out->snapshots_spared > 0 || remove_wal(sweep, plan, out, err));
     free(held.ids);
     return done || error_wrap(err, "could not remove what is not kept");
 }

@@ -1,5 +1,4 @@
-/* Packs that no manifest names: which of them may go, and taking them away. */
-#include "repository/cleanup.h"
+#include "repository/garbage.h"
 
 #include "base/stop.h"
 #include "base/text.h"
@@ -127,13 +126,13 @@ static bool is_used(const struct garbage_plan *plan, const uint8_t id[PACK_ID_BY
 }
 
 /* Marks what one manifest names. One that cannot be read may name anything. */
-static bool mark(const struct cleanup *cleanup, const char *key, struct garbage_plan *plan,
+static bool mark(const struct sweep *sweep, const char *key, struct garbage_plan *plan,
                  struct error *err)
 {
     struct manifest manifest;
     if (!stop_check(err))
         return false;
-    if (!manifest_load(cleanup->repository, key, &manifest, err)) {
+    if (!manifest_load(sweep->repository, key, &manifest, err)) {
         if (err->kind != ERROR_CORRUPT && err->kind != ERROR_UNSUPPORTED &&
             err->kind != ERROR_REFUSED && err->kind != ERROR_NOT_FOUND)
             return false;
@@ -146,16 +145,16 @@ static bool mark(const struct cleanup *cleanup, const char *key, struct garbage_
     return done;
 }
 
-static bool mark_all(const struct cleanup *cleanup, const struct key_list *without,
+static bool mark_all(const struct sweep *sweep, const struct key_list *without,
                      struct garbage_plan *plan, struct error *err)
 {
     struct key_list found = {0};
-    bool done = store_list(cleanup->repository->store, "snapshots/", add_manifest_key, &found, err);
+    bool done = store_list(sweep->repository->store, "snapshots/", add_manifest_key, &found, err);
     for (size_t i = 0; done && i < found.count; i++) {
         if (without != NULL && key_list_has(without, found.keys[i]))
             continue;
         done = key_list_add(&plan->manifests, found.keys[i], err) &&
-               mark(cleanup, found.keys[i], plan, err);
+               mark(sweep, found.keys[i], plan, err);
     }
     key_list_release(&found);
     tidy_used(plan);
@@ -174,18 +173,18 @@ static bool has_snapshot(const struct garbage_plan *plan, const char *id)
 
 /* What running snapshots ask for: their parents, and that their own new packs stay. Packs that were
  * stored at or behind *out_before_us are left alone. A stale lease counts for the last time. */
-static bool respect_leases(const struct cleanup *cleanup, const struct lease_list *leases,
+static bool respect_leases(const struct sweep *sweep, const struct lease_list *leases,
                            struct garbage_plan *plan, int64_t *out_before_us, struct error *err)
 {
-    int64_t grace_us = cleanup->options.grace_us;
+    int64_t grace_us = sweep->options.grace_us;
     int64_t margin_us = grace_us < skew_us ? grace_us : skew_us;
-    int64_t before_us = cleanup->began_us - grace_us;
+    int64_t before_us = sweep->began_us - grace_us;
     for (size_t i = 0; i < leases->count; i++) {
         const struct lease_entry *lease = &leases->entries[i];
-        int64_t age_us = cleanup->began_us - lease->modified_us;
+        int64_t age_us = sweep->began_us - lease->modified_us;
         if (lease->readable && lease->kind == LEASE_CLEANUP)
             continue;
-        if (lease->modified_us != 0 && age_us > cleanup->options.lease_age_us &&
+        if (lease->modified_us != 0 && age_us > sweep->options.lease_age_us &&
             !key_list_add(&plan->stale_leases, lease->key, err))
             return false;
         if (!lease->readable)
@@ -202,7 +201,7 @@ static bool respect_leases(const struct cleanup *cleanup, const struct lease_lis
     return true;
 }
 
-struct sweep {
+struct judging {
     struct garbage_plan *plan;
     int64_t before_us;
     size_t capacity;
@@ -210,48 +209,48 @@ struct sweep {
 
 static bool judge_pack(void *context, const struct store_object *object, struct error *err)
 {
-    struct sweep *sweep = context;
-    struct garbage_plan *plan = sweep->plan;
+    struct judging *judging = context;
+    struct garbage_plan *plan = judging->plan;
     struct garbage_pack pack = {.size_bytes = object->size_bytes};
     if (!pack_id_from_key(object->key, pack.id) || is_used(plan, pack.id))
         return true;
-    if (object->modified_us == 0 || object->modified_us >= sweep->before_us) {
+    if (object->modified_us == 0 || object->modified_us >= judging->before_us) {
         plan->young_count++;
         plan->young_bytes += object->size_bytes;
         return true;
     }
-    if (plan->pack_count == sweep->capacity) {
-        size_t capacity = sweep->capacity == 0 ? 64 : 2 * sweep->capacity;
+    if (plan->pack_count == judging->capacity) {
+        size_t capacity = judging->capacity == 0 ? 64 : 2 * judging->capacity;
         struct garbage_pack *packs = reallocarray(plan->packs, capacity, sizeof *packs);
         if (packs == NULL)
             return error_no_memory(err, "the list of packs");
         plan->packs = packs;
-        sweep->capacity = capacity;
+        judging->capacity = capacity;
     }
     plan->packs[plan->pack_count++] = pack;
     plan->bytes += pack.size_bytes;
     return true;
 }
 
-static bool make_plan(const struct cleanup *cleanup, const struct key_list *without,
+static bool make_plan(const struct sweep *sweep, const struct key_list *without,
                       struct garbage_plan *plan, struct error *err)
 {
-    struct sweep sweep = {.plan = plan};
+    struct judging judging = {.plan = plan};
     struct lease_list leases = {0};
     /* Leases before manifests: a snapshot that ended in between has its manifest by then. */
-    bool done = lease_list_load(cleanup->repository, &leases, err) &&
-                mark_all(cleanup, without, plan, err) &&
-                respect_leases(cleanup, &leases, plan, &sweep.before_us, err) &&
-                store_list(cleanup->repository->store, "packs/", judge_pack, &sweep, err);
+    bool done = lease_list_load(sweep->repository, &leases, err) &&
+                mark_all(sweep, without, plan, err) &&
+                respect_leases(sweep, &leases, plan, &judging.before_us, err) &&
+                store_list(sweep->repository->store, "packs/", judge_pack, &judging, err);
     lease_list_release(&leases);
     return done;
 }
 
-bool garbage_plan(const struct cleanup *cleanup, const struct key_list *without,
+bool garbage_plan(const struct sweep *sweep, const struct key_list *without,
                   struct garbage_plan *out, struct error *err)
 {
     struct garbage_plan plan = {0};
-    if (!make_plan(cleanup, without, &plan, err)) {
+    if (!make_plan(sweep, without, &plan, err)) {
         garbage_plan_release(&plan);
         return error_wrap(err, "could not find out which packs are needed");
     }
@@ -261,10 +260,10 @@ bool garbage_plan(const struct cleanup *cleanup, const struct key_list *without,
 
 /* Snapshots that were finished meanwhile are marked too. One that went away means that this is not
  * the only clean-up after all. */
-static bool mark_again(const struct cleanup *cleanup, struct garbage_plan *plan, struct error *err)
+static bool mark_again(const struct sweep *sweep, struct garbage_plan *plan, struct error *err)
 {
     struct key_list now = {0};
-    bool done = store_list(cleanup->repository->store, "snapshots/", add_manifest_key, &now, err);
+    bool done = store_list(sweep->repository->store, "snapshots/", add_manifest_key, &now, err);
     for (size_t i = 0; done && i < plan->manifests.count; i++)
         if (!key_list_has(&now, plan->manifests.keys[i]))
             done = error_set(err, ERROR_REFUSED,
@@ -273,21 +272,21 @@ static bool mark_again(const struct cleanup *cleanup, struct garbage_plan *plan,
                              plan->manifests.keys[i]);
     for (size_t i = 0; done && i < now.count; i++)
         if (!key_list_has(&plan->manifests, now.keys[i]))
-            done = mark(cleanup, now.keys[i], plan, err);
+            done = mark(sweep, now.keys[i], plan, err);
     key_list_release(&now);
     tidy_used(plan);
     return done;
 }
 
-static bool sweep_packs(const struct cleanup *cleanup, const struct garbage_plan *plan,
-                        uint64_t *count, uint64_t *bytes, struct error *err)
+static bool sweep_packs(const struct sweep *sweep, const struct garbage_plan *plan, uint64_t *count,
+                        uint64_t *bytes, struct error *err)
 {
     for (size_t i = 0; plan->blocked[0] == '\0' && i < plan->pack_count; i++) {
         char key[PACK_KEY_SIZE];
         if (is_used(plan, plan->packs[i].id))
             continue;
         if (!stop_check(err) ||
-            !store_remove(cleanup->repository->store, pack_key(plan->packs[i].id, key), err))
+            !store_remove(sweep->repository->store, pack_key(plan->packs[i].id, key), err))
             return false;
         ++*count;
         *bytes += plan->packs[i].size_bytes;
@@ -295,14 +294,14 @@ static bool sweep_packs(const struct cleanup *cleanup, const struct garbage_plan
     return true;
 }
 
-bool garbage_run(const struct cleanup *cleanup, struct garbage_plan *plan, uint64_t *out_count,
+bool garbage_run(const struct sweep *sweep, struct garbage_plan *plan, uint64_t *out_count,
                  uint64_t *out_bytes, struct error *err)
 {
     *out_count = 0;
     *out_bytes = 0;
-    bool done = mark_again(cleanup, plan, err) && cleanup_check(cleanup, err) &&
-                sweep_packs(cleanup, plan, out_count, out_bytes, err);
+    bool done = mark_again(sweep, plan, err) && sweep_check(sweep, err) &&
+                sweep_packs(sweep, plan, out_count, out_bytes, err);
     for (size_t i = 0; done && i < plan->stale_leases.count; i++)
-        done = store_remove(cleanup->repository->store, plan->stale_leases.keys[i], err);
+        done = store_remove(sweep->repository->store, plan->stale_leases.keys[i], err);
     return done || error_wrap(err, "could not remove the packs that nothing needs");
 }

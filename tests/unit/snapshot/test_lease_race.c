@@ -156,22 +156,22 @@ static bool take_snapshot(struct world *world, struct process *process, struct e
     return done;
 }
 
-static bool clean_inside(struct world *world, const struct cleanup *cleanup, struct error *err)
+static bool clean_inside(struct world *world, const struct sweep *sweep, struct error *err)
 {
     uint64_t count;
     uint64_t bytes;
     struct expire_plan plan;
     struct expire_result result;
     struct garbage_plan garbage;
-    if (!expire_plan(cleanup, &world->policy, &plan, err))
+    if (!expire_plan(sweep, &world->policy, &plan, err))
         return false;
-    bool done = expire_run(cleanup, &plan, &result, err);
+    bool done = expire_run(sweep, &plan, &result, err);
     expire_plan_release(&plan);
     world->removed += result.snapshots_removed;
-    if (!done || !garbage_plan(cleanup, NULL, &garbage, err))
+    if (!done || !garbage_plan(sweep, NULL, &garbage, err))
         return false;
     world->blocked += garbage.blocked[0] != '\0' ? 1 : 0;
-    done = garbage_run(cleanup, &garbage, &count, &bytes, err);
+    done = garbage_run(sweep, &garbage, &count, &bytes, err);
     garbage_plan_release(&garbage);
     world->packs_removed += count;
     return done;
@@ -179,17 +179,17 @@ static bool clean_inside(struct world *world, const struct cleanup *cleanup, str
 
 static bool clean_up(struct world *world, struct process *process, struct error *err)
 {
-    struct cleanup cleanup;
+    struct sweep sweep;
     struct clock clock = script_clock(&world->script);
     struct random_source random = fixture_random_source(&world->random);
-    struct cleanup_options options = {.grace_us = world->grace_us,
-                                      .lease_age_us = 24 * hour_us,
-                                      .clock = &clock,
-                                      .random = &random};
-    if (!cleanup_begin(&process->repository, &options, &cleanup, err))
+    struct sweep_options options = {.grace_us = world->grace_us,
+                                    .lease_age_us = 24 * hour_us,
+                                    .clock = &clock,
+                                    .random = &random};
+    if (!sweep_begin(&process->repository, &options, &sweep, err))
         return false;
-    bool done = clean_inside(world, &cleanup, err);
-    cleanup_end(&cleanup);
+    bool done = clean_inside(world, &sweep, err);
+    sweep_end(&sweep);
     return done;
 }
 
@@ -197,7 +197,7 @@ static bool clean_up(struct world *world, struct process *process, struct error 
 static size_t check_whole(struct world *world)
 {
     struct error err;
-    struct cleanup look = {.repository = &world->repository, .options = {.dry_run = true}};
+    struct sweep look = {.repository = &world->repository, .options = {.dry_run = true}};
     struct garbage_plan plan;
     if (!garbage_plan(&look, NULL, &plan, &err))
         fail_msg("%s", err.text);
@@ -421,39 +421,39 @@ static void test_a_snapshot_that_was_taken_for_dead_does_not_come_into_being(voi
 
 /* --- refusals --------------------------------------------------------------------------------- */
 
-static struct cleanup_options options_of(struct world *world, const struct clock *clock,
-                                         const struct random_source *random)
+static struct sweep_options options_of(struct world *world, const struct clock *clock,
+                                       const struct random_source *random)
 {
-    return (struct cleanup_options){.grace_us = world->grace_us,
-                                    .lease_age_us = 24 * hour_us,
-                                    .clock = clock,
-                                    .random = random};
+    return (struct sweep_options){.grace_us = world->grace_us,
+                                  .lease_age_us = 24 * hour_us,
+                                  .clock = clock,
+                                  .random = random};
 }
 
 static void test_clean_ups_exclude_each_other(void **state)
 {
     struct error err;
     struct world world;
-    struct cleanup first;
-    struct cleanup second;
+    struct sweep first;
+    struct sweep second;
     (void)state;
     world_init(&world, 3);
     struct clock clock = script_clock(&world.script);
     struct random_source random = fixture_random_source(&world.random);
-    struct cleanup_options options = options_of(&world, &clock, &random);
-    assert_true(cleanup_begin(&world.repository, &options, &first, &err));
-    assert_false(cleanup_begin(&world.repository, &options, &second, &err));
+    struct sweep_options options = options_of(&world, &clock, &random);
+    assert_true(sweep_begin(&world.repository, &options, &first, &err));
+    assert_false(sweep_begin(&world.repository, &options, &second, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_int_equal(count_objects(&world, "leases/"), 1);
-    assert_true(cleanup_check(&first, &err));
+    assert_true(sweep_check(&first, &err));
     /* the first one dies; after two hours it is not in the way any more, and may not go on */
     world.script.now_us += 2 * hour_us + 1;
-    assert_true(cleanup_begin(&world.repository, &options, &second, &err));
-    assert_false(cleanup_check(&first, &err));
+    assert_true(sweep_begin(&world.repository, &options, &second, &err));
+    assert_false(sweep_check(&first, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_true(cleanup_check(&second, &err));
-    cleanup_end(&second);
-    cleanup_end(&first);
+    assert_true(sweep_check(&second, &err));
+    sweep_end(&second);
+    sweep_end(&first);
     assert_int_equal(count_objects(&world, "leases/"), 0);
     script_release(&world.script);
 }
@@ -501,7 +501,7 @@ static void test_a_dry_run_changes_nothing(void **state)
 {
     struct error err;
     struct world world;
-    struct cleanup cleanup;
+    struct sweep sweep;
     struct expire_plan plan;
     struct garbage_plan garbage;
     (void)state;
@@ -512,16 +512,16 @@ static void test_a_dry_run_changes_nothing(void **state)
     size_t before = count_objects(&world, "");
     struct clock clock = script_clock(&world.script);
     struct random_source random = fixture_random_source(&world.random);
-    struct cleanup_options options = options_of(&world, &clock, &random);
+    struct sweep_options options = options_of(&world, &clock, &random);
     options.dry_run = true;
-    assert_true(cleanup_begin(&world.repository, &options, &cleanup, &err));
-    assert_true(expire_plan(&cleanup, &world.policy, &plan, &err));
+    assert_true(sweep_begin(&world.repository, &options, &sweep, &err));
+    assert_true(expire_plan(&sweep, &world.policy, &plan, &err));
     assert_int_equal(plan.manifests.count, 5);
-    assert_true(garbage_plan(&cleanup, &plan.manifests, &garbage, &err));
+    assert_true(garbage_plan(&sweep, &plan.manifests, &garbage, &err));
     size_t would_go = garbage.pack_count;
     garbage_plan_release(&garbage);
     expire_plan_release(&plan);
-    cleanup_end(&cleanup);
+    sweep_end(&sweep);
     assert_int_equal(count_objects(&world, ""), before);
     clean_now(&world); /* does what the dry run said */
     assert_int_equal(world.packs_removed, would_go);
