@@ -40,6 +40,9 @@ enum option_id {
     OPTION_SNAPSHOT_VERIFY_CHECKSUMS,
     OPTION_RESTORE_THREADS,
     OPTION_RESTORE_PREFETCH,
+    OPTION_WAL_SLOT,
+    OPTION_WAL_FLUSH_INTERVAL,
+    OPTION_WAL_CHUNK_SIZE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COUNT,
@@ -64,7 +67,8 @@ enum option_group {
     GROUP_SNAPSHOT = 1 << 3,
     GROUP_RESTORE = 1 << 4,
     GROUP_LOG = 1 << 5,
-    GROUP_ALL = (1 << 6) - 1,
+    GROUP_WAL = 1 << 6,
+    GROUP_ALL = (1 << 7) - 1,
 };
 
 struct option_row {

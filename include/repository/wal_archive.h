@@ -53,6 +53,11 @@ MUST_CHECK bool wal_chunk_read(const struct repository *repository, const struct
                                const struct wal_source *source, uint64_t lsn, size_t len, void *out,
                                struct error *err);
 
+/* Where a chunk comes from, as its head says: for who has no server to ask. */
+MUST_CHECK bool wal_chunk_source(const struct repository *repository,
+                                 const struct wal_chunk *chunk, struct wal_source *out,
+                                 struct error *err);
+
 /* All chunks there are, sorted by timeline, then start, then end (longest first). */
 struct wal_catalog {
     struct wal_chunk *chunks;

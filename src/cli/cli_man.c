@@ -78,6 +78,8 @@ static const char *group_name(enum option_group group)
         return "snapshot.*";
     case GROUP_RESTORE:
         return "restore.*";
+    case GROUP_WAL:
+        return "wal.*";
     default:
         return "log.*";
     }

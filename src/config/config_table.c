@@ -141,11 +141,12 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "5min",
          .help = "How long one call to the store is tried again in all before it fails."},
     [OPTION_STORE_TRACE] = {.name = "store.trace",
+                            .alias = "trace-store",
                             .type = OPTION_BOOL,
                             .group = GROUP_REPOSITORY,
                             .standard = "false",
                             .example = "true",
-                            .help = "Log every call to the store (with log.level debug)."},
+                            .help = "Log every call to the store: what, how many bytes, how long."},
     [OPTION_SNAPSHOT_LABEL] =
         {.name = "snapshot.label",
          .type = OPTION_TEXT,
@@ -221,6 +222,38 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "128MiB",
          .help = "How much WAL a recovery fetches before PostgreSQL asks for it. It is kept beside "
                  "the WAL of the data directory for so long."},
+    [OPTION_WAL_SLOT] =
+        {.name = "wal.slot",
+         .type = OPTION_TEXT,
+         .group = GROUP_WAL,
+         .standard = "mainstay",
+         .max = 63,
+         .alias = "slot",
+         .example = "mainstay",
+         .help = "Replication slot that makes the server keep the WAL that is not stored yet; made "
+                 "when it is missing. It is also the application_name (for "
+                 "synchronous_standby_names), unless the connection string has one."},
+    [OPTION_WAL_FLUSH_INTERVAL] =
+        {.name = "wal.flush-interval",
+         .type = OPTION_DURATION,
+         .group = GROUP_WAL,
+         .standard = "5s",
+         .min = SECOND_US,
+         .max = 10 * (int64_t)MINUTE_US,
+         .zero = "whenever the store is free, for synchronous commits",
+         .example = "5s",
+         .help = "WAL is stored at least this often while there is any: what a disaster costs at "
+                 "most."},
+    [OPTION_WAL_CHUNK_SIZE] =
+        {.name = "wal.chunk-size",
+         .type = OPTION_BYTES,
+         .group = GROUP_WAL,
+         .standard = "16MiB",
+         .min = MIB,
+         .max = 32 * (int64_t)MIB,
+         .example = "16MiB",
+         .help = "Under load WAL is stored as soon as this much has come. The stream takes about "
+                 "four times as much memory."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

@@ -381,6 +381,29 @@ bool wal_chunk_read(const struct repository *repository, const struct wal_chunk 
     return read_part(repository, chunk, source, from, len, out, err);
 }
 
+bool wal_chunk_source(const struct repository *repository, const struct wal_chunk *chunk,
+                      struct wal_source *out, struct error *err)
+{
+    char label[LABEL_SIZE];
+    struct reader reader;
+    struct wal_source source = {.timeline = chunk->timeline};
+    size_t len = head_bytes(chunk->end_lsn - chunk->start_lsn);
+    CLEANUP(free_pointer) uint8_t *head = NULL;
+    CLEANUP(free_pointer) struct chunk_index *index = calloc(1, sizeof *index);
+    if (index == NULL)
+        return error_no_memory(err, "a WAL chunk");
+    if (!fetch(repository, chunk, 0, len, &head, err))
+        return false;
+    reader_init(&reader, head + ENVELOPE_BYTES, SOURCE_BYTES, chunk_label(chunk, label));
+    uint32_t timeline;
+    if (!reader_u64(&reader, &source.system_identifier, err) ||
+        !reader_u32(&reader, &timeline, err) || !reader_u32(&reader, &source.segment_bytes, err) ||
+        !read_head(repository, chunk, &source, head, index, err))
+        return false;
+    *out = source;
+    return true;
+}
+
 /* The name is taken: by the same WAL (an answer that was lost), or by something else. */
 static bool compare_stored(const struct repository *repository, const struct wal_source *source,
                            const struct wal_chunk *wanted, const void *wal, uint64_t *out_size,

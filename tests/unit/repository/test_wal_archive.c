@@ -249,6 +249,11 @@ static void test_wal_of_another_system_or_segment_size_is_refused(void **state)
     (void)state;
     put(&repository, 1000, 1000);
     struct wal_chunk chunk = only_chunk(&repository);
+    struct wal_source said = {0};
+    assert_true(wal_chunk_source(&repository, &chunk, &said, &err));
+    assert_int_equal(said.system_identifier, source.system_identifier);
+    assert_int_equal(said.timeline, 1);
+    assert_int_equal(said.segment_bytes, SEGMENT);
     other.system_identifier++;
     assert_false(wal_chunk_read(&repository, &chunk, &other, 1000, 1, &byte, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
