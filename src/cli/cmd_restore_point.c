@@ -95,7 +95,7 @@ static bool point_to_value(const struct restore_point *point, struct value *item
     return value_set_text(item, "name", point->name, err) &&
            value_set_u64(item, "timeline", point->timeline, err) &&
            value_set_text(item, "lsn", text_lsn(point->lsn, text), err) &&
-           value_set_text(item, "time", text_time_ms(point->time_us, text), err);
+           value_set_text(item, "time", text_time_exact_us(point->time_us, text), err);
 }
 
 static bool print_created(const struct invocation *call, const struct restore_point *point,

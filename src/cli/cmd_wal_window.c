@@ -26,7 +26,7 @@ static void listing_release(struct listing *listing)
 static bool set_time(struct value *item, const char *key, int64_t time_us, struct error *err)
 {
     char text[TEXT_SIZE];
-    return time_us == 0 || value_set_text(item, key, text_time_ms(time_us, text), err);
+    return time_us == 0 || value_set_text(item, key, text_time_exact_us(time_us, text), err);
 }
 
 static bool add_window_value(struct value *list, const struct recovery_window *window,

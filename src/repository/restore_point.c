@@ -48,7 +48,7 @@ static bool print_point(const struct restore_point *point, struct buf *out, stru
            value_set_text(root, "system_identifier", system, err) &&
            value_set_u64(root, "timeline", point->timeline, err) &&
            value_set_text(root, "lsn", text_lsn(point->lsn, lsn), err) &&
-           value_set_text(root, "time", text_time_ms(point->time_us, time), err) &&
+           value_set_text(root, "time", text_time_exact_us(point->time_us, time), err) &&
            value_print(root, true, out, err);
 }
 

@@ -29,6 +29,7 @@ restore() { # DIRECTORY [OPTION...]
 }
 wal_lsn() { scene_psql "$1" -c 'SELECT pg_current_wal_lsn()'; }
 segment_start() { scene_psql "$1" -c "SELECT '0/' || upper(to_hex(('$2'::pg_lsn - '0/0'::pg_lsn)::bigint / 16777216 * 16777216))"; }
+switched_at() { grep -E '^[0-9]' "$1" | tail -n 1 | cut -f2; } # where the last ancestor was left
 points() { scene_psql "$1" -c 'SELECT string_agg(note, $$ $$ ORDER BY id) FROM point'; }
 
 # A transaction that leaves its note; xid_NOTE, before_NOTE, after_NOTE (LSN), time_NOTE (of its commit).
@@ -181,7 +182,7 @@ ok 'it starts' cluster_start second
 cluster_wait second 'SELECT NOT pg_is_in_recovery()'
 transaction second on-two
 scene_psql second -c CHECKPOINT
-switched=$(sed -n '$p' "$scene/second/pg_wal/00000002.history" | cut -f2)
+switched=$(switched_at "$scene/second/pg_wal/00000002.history")
 feed second 2 "$(segment_start second "$switched")" "$(wal_lsn second)"
 fails 'a missing history' 5 'history of timeline 2 is not in the repository' restore "$scene/no" --latest
 feed_history second 2
@@ -196,7 +197,7 @@ feed second 2 "$(segment_start second "$(said stop_lsn)")" "$(wal_lsn second)" |
 transaction "r$number" on-three
 scene_psql "r$number" -c CHECKPOINT
 is "$(scene_psql "r$number" -c 'SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)')" 00000003 'the next promotion makes timeline 3'
-switched=$(sed -n '$p' "$scene/r$number/pg_wal/00000003.history" | cut -f2)
+switched=$(switched_at "$scene/r$number/pg_wal/00000003.history")
 feed_history "r$number" 3
 feed "r$number" 3 "$(segment_start "r$number" "$switched")" "$(wal_lsn "r$number")"
 finish
