@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { COMMAND_MAX_FLAGS = 6, COMMAND_MAX_EXAMPLES = 3, COMMAND_NAME_SIZE = 48 };
+enum { COMMAND_MAX_FLAGS = 20, COMMAND_MAX_EXAMPLES = 3, COMMAND_NAME_SIZE = 48 };
 
 /* A flag that only the command line has. */
 struct command_flag {
@@ -35,8 +35,10 @@ struct command {
     struct command_flag flags[COMMAND_MAX_FLAGS];
     const char *operand; /* "ID"; NULL: none */
     bool operand_optional;
+    const char *second_operand; /* NULL: none; required where it is */
     const char *examples[COMMAND_MAX_EXAMPLES];
     bool hidden;       /* left out of the overview */
+    bool for_server;   /* PostgreSQL runs it: 1 says "not there", whatever fails is above 125 */
     bool shows_config; /* runs with a configuration that has problems */
     command_fn run;
 };
@@ -79,6 +81,7 @@ struct invocation {
     struct flag_value values[CALL_MAX_FLAGS];
     size_t value_count;
     const char *operand;
+    const char *second_operand;
     struct config config;
     int exit_code; /* of a command that did its work and found something bad */
 };

@@ -48,6 +48,16 @@ static bool run(struct invocation *call, int argc, char **argv, struct error *er
     return call->command->run(call, err);
 }
 
+/* PostgreSQL takes 1 to 125 from a restore_command for "that is all there is" and goes on without;
+ * above that it stops. 143 is what SIGTERM would have given: it was told to stop itself. */
+static int exit_code_of(const struct invocation *call, const struct error *failure)
+{
+    enum { FAILED_FOR_SERVER = 254, TERMINATED_FOR_SERVER = 143 };
+    if (call->command == NULL || !call->command->for_server)
+        return error_exit_code(failure->kind);
+    return failure->kind == ERROR_CANCELLED ? TERMINATED_FOR_SERVER : FAILED_FOR_SERVER;
+}
+
 int cli_run(const struct cli_world *world, int argc, char **argv)
 {
     struct invocation call = {.world = world};
@@ -57,7 +67,7 @@ int cli_run(const struct cli_world *world, int argc, char **argv)
         exit_code = call.exit_code;
     } else {
         output_error(&call, &err);
-        exit_code = error_exit_code(err.kind);
+        exit_code = exit_code_of(&call, &err);
     }
     config_release(&call.config);
     return exit_code;

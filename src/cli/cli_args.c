@@ -1,4 +1,4 @@
-/* argv into an invocation: command words first, then flags and at most one operand in any order. */
+/* argv into an invocation: command words first, then flags and operands in any order. */
 #include "cli/command.h"
 
 #include "base/macros.h"
@@ -240,6 +240,11 @@ static bool parse_operand(struct invocation *call, const char *word, struct erro
     if (call->command->operand == NULL)
         return error_set(err, ERROR_USAGE, "`mainstay %s` takes no argument: \"%.80s\"", full,
                          word);
+    if (call->operand != NULL && call->command->second_operand != NULL &&
+        call->second_operand == NULL) {
+        call->second_operand = word;
+        return true;
+    }
     if (call->operand != NULL)
         return error_set(err, ERROR_USAGE, "`mainstay %s` takes only one %s: \"%.80s\"", full,
                          call->command->operand, word);
@@ -259,12 +264,14 @@ static bool parse_arguments(struct invocation *call, struct words *words, struct
         if (is_flag ? !parse_flag(call, words, word, err) : !parse_operand(call, word, err))
             return false;
     }
-    if (call->help || call->operand != NULL || call->command->operand == NULL ||
-        call->command->operand_optional)
+    const struct command *command = call->command;
+    bool first = call->operand != NULL || command->operand == NULL || command->operand_optional;
+    bool second = call->second_operand != NULL || command->second_operand == NULL;
+    if (call->help || (first && second))
         return true;
     char full[COMMAND_NAME_SIZE];
-    return error_set(err, ERROR_USAGE, "`mainstay %s` needs %s", command_name(call->command, full),
-                     call->command->operand);
+    return error_set(err, ERROR_USAGE, "`mainstay %s` needs %s", command_name(command, full),
+                     first ? command->second_operand : command->operand);
 }
 
 /* Flags that every command has may stand in front of it. */

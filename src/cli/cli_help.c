@@ -41,6 +41,8 @@ void help_put_synopsis(const struct command *command, struct buf *out)
     }
     if (command->operand != NULL)
         buf_printf(out, command->operand_optional ? " [%s]" : " %s", command->operand);
+    if (command->second_operand != NULL)
+        buf_printf(out, " %s", command->second_operand);
     buf_printf(out, " [OPTION]...");
 }
 

@@ -3,14 +3,18 @@
 #include "cli/output.h"
 #include "cli/progress_view.h"
 #include "cli/session.h"
+#include "cli/wal_command.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "config/config_fill.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { COMMAND_MAX_BYTES = 16384 };
 
 /* OLD=NEW pairs, split; pointers into copies. */
 struct tablespace_maps {
@@ -54,6 +58,28 @@ static bool read_maps(const struct invocation *call, struct tablespace_maps *map
     return true;
 }
 
+static bool read_target(const struct invocation *call, struct recovery_target *out,
+                        struct error *err)
+{
+    const struct recovery_target_texts texts = {
+        .time = invocation_value(call, "target-time"),
+        .lsn = invocation_value(call, "target-lsn"),
+        .name = invocation_value(call, "target-name"),
+        .xid = invocation_value(call, "target-xid"),
+        .timeline = invocation_value(call, "target-timeline"),
+        .action = invocation_value(call, "target-action"),
+        .immediate = invocation_has(call, "target-immediate"),
+        .latest = invocation_has(call, "latest"),
+        .exclusive = invocation_has(call, "target-exclusive"),
+        .standby = invocation_has(call, "standby"),
+    };
+    if (!recovery_target_parse(&texts, out, err))
+        return false;
+    if (out->kind == TARGET_NONE || !invocation_has(call, "tar"))
+        return true;
+    return error_set(err, ERROR_USAGE, "--tar does not go with a recovery target");
+}
+
 static bool check_flags(const struct invocation *call, struct error *err)
 {
     bool tar = invocation_has(call, "tar");
@@ -78,6 +104,8 @@ static bool print_json(const struct invocation *call, const struct restore_resul
 {
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
     return root != NULL && value_set_text(root, "snapshot", result->info.id, err) &&
+           (result->recovery_timeline == 0 ||
+            value_set_u64(root, "recovery_timeline", result->recovery_timeline, err)) &&
            value_set_u64(root, "files", result->files, err) &&
            value_set_u64(root, "bytes_total", result->bytes_total, err) &&
            value_set_u64(root, "bytes_fetched", result->bytes_fetched, err) &&
@@ -104,6 +132,9 @@ static void put_summary(const struct invocation *call, const struct restore_resu
                text_duration_us(result->duration_us, took), result->files,
                text_bytes(result->bytes_total, total), text_bytes(result->bytes_fetched, fetched),
                text_bytes(result->bytes_written, written));
+    if (result->recovery_timeline != 0)
+        buf_printf(out, "  PostgreSQL will recover on timeline %" PRIu32 " when it is started\n",
+                   result->recovery_timeline);
     if (invocation_has(call, "delta"))
         buf_printf(out, "  %s were right already, %" PRIu64 " files removed\n",
                    text_bytes(result->bytes_kept, kept), result->files_removed);
@@ -128,8 +159,8 @@ static bool print_result(const struct invocation *call, const struct restore_res
 }
 
 static bool restore(struct invocation *call, const struct session *session,
-                    const struct tablespace_maps *maps, struct restore_result *result,
-                    struct error *err)
+                    const struct tablespace_maps *maps, const struct restore_recovery *recovery,
+                    struct restore_result *result, struct error *err)
 {
     struct progress progress = {.phase = NULL};
     struct restore_options options;
@@ -141,6 +172,7 @@ static bool restore(struct invocation *call, const struct session *session,
     options.ignore_space = invocation_has(call, "ignore-space");
     options.tablespaces = maps->maps;
     options.tablespace_count = maps->count;
+    options.recovery = recovery;
     options.progress = &progress;
     progress_view_start(&view, &progress, call);
     if (invocation_has(call, "tar"))
@@ -148,14 +180,48 @@ static bool restore(struct invocation *call, const struct session *session,
     return restore_run(&session->repository, &options, result, err);
 }
 
+/* The server that recovers has neither the flags nor the environment of this call. */
+static bool print_commands(const struct invocation *call, const struct recovery_target *target,
+                           struct buf *get, struct buf *clean, struct error *err)
+{
+    const char *url = config_text(&call->config, OPTION_REPOSITORY_URL);
+    if (target->kind == TARGET_NONE)
+        return true;
+    if (url != NULL && strncmp(url, "s3:", 3) == 0 && call->world->getenv("AWS_SECRET_ACCESS_KEY"))
+        log_event(LOG_WARNING, "restore.credentials",
+                  "the server fetches its WAL with credentials of its own: AWS_ACCESS_KEY_ID and "
+                  "AWS_SECRET_ACCESS_KEY must be in its environment, or in a file");
+    return wal_command_put_get(call, get, err) && wal_command_put_clean(clean, err);
+}
+
+static bool run_with_target(struct invocation *call, const struct session *session,
+                            const struct tablespace_maps *maps, struct restore_result *result,
+                            struct error *err)
+{
+    struct restore_recovery recovery = {.restore_command = ""};
+    CLEANUP(buf_release) struct buf get;
+    CLEANUP(buf_release) struct buf clean;
+    buf_init(&get, COMMAND_MAX_BYTES);
+    buf_init(&clean, COMMAND_MAX_BYTES);
+    if (!read_target(call, &recovery.target, err) ||
+        !print_commands(call, &recovery.target, &get, &clean, err))
+        return false;
+    if (recovery.target.kind != TARGET_NONE) {
+        recovery.restore_command = buf_text(&get);
+        recovery.recovery_end_command = buf_text(&clean);
+    }
+    return restore(call, session, maps, &recovery, result, err);
+}
+
 static bool run_restore(struct invocation *call, struct error *err)
 {
+    struct recovery_target target;
     struct restore_result result = {0};
     CLEANUP(session_close) struct session session = {0};
     CLEANUP(maps_release) struct tablespace_maps maps = {.count = 0};
-    if (!check_flags(call, err) || !read_maps(call, &maps, err) ||
-        !session_open(&session, &call->config, err) ||
-        !restore(call, &session, &maps, &result, err))
+    if (!check_flags(call, err) || !read_target(call, &target, err) ||
+        !read_maps(call, &maps, err) || !session_open(&session, &call->config, err) ||
+        !run_with_target(call, &session, &maps, &result, err))
         return false;
     if (result.files_differ > 0)
         call->exit_code = error_exit_code(ERROR_CORRUPT);
@@ -167,7 +233,11 @@ static bool run_restore(struct invocation *call, struct error *err)
 const struct command command_restore = {
     .noun = "restore",
     .summary = "write a snapshot back into a data directory or a tar stream",
-    .details = "Refuses a directory that is not empty (without --delta), that a server runs in, or "
+    .details = "With a recovery target the newest snapshot before it is taken, and the WAL that "
+               "follows must be in the repository without a gap; otherwise nothing is written. "
+               "PostgreSQL then recovers when it is started, with this program as its "
+               "restore_command. Refuses a directory that is not empty (without --delta), that a "
+               "server runs in, or "
                "that belongs to another cluster. An interrupted restore cannot be started by "
                "PostgreSQL; run it again with --delta.",
     .groups = GROUP_REPOSITORY | GROUP_RESTORE | GROUP_LOG,
@@ -178,9 +248,22 @@ const struct command command_restore = {
               {"tablespace", "OLD=NEW", NULL,
                "Put the tablespace at OLD (path on the source server, or OID) to NEW. Repeatable."},
               {"tar", NULL, NULL, "Write one tar stream to stdout instead."},
-              {"ignore-space", NULL, NULL, "Do not check for free disk space first."}},
+              {"ignore-space", NULL, NULL, "Do not check for free disk space first."},
+              {"latest", NULL, NULL, "Recover to the end of the WAL in the repository."},
+              {"target-time", "TIME", NULL,
+               "Recover to this moment; the zone is required: \"2026-03-01 12:00:05+01:00\"."},
+              {"target-lsn", "LSN", NULL, "Recover to this position in the WAL."},
+              {"target-name", "NAME", NULL, "Recover to a restore point."},
+              {"target-xid", "XID", NULL,
+               "Recover to the commit of this transaction, from the oldest snapshot; name a later "
+               "one with --snapshot to be faster."},
+              {"target-immediate", NULL, NULL, "Recover until the snapshot is consistent."},
+              {"target-exclusive", NULL, NULL, "Stop just before the time, LSN or transaction."},
+              {"target-timeline", "N", "latest", "latest, current (the snapshot's) or a number."},
+              {"target-action", "ACTION", "promote", "At the target: promote, pause or shutdown."},
+              {"standby", NULL, NULL, "Follow a primary: primary_conninfo is yours to set."}},
     .examples = {"mainstay restore --repo /srv/backup --to /var/lib/postgresql/15/main",
-                 "mainstay restore --snapshot 3f2a --delta --to /var/lib/postgresql/15/main",
-                 "mainstay restore --tar | tar -x -C /mnt/restored"},
+                 "mainstay restore --target-time '2026-03-01 12:00:05Z' --to /srv/restored",
+                 "mainstay restore --snapshot 3f2a --delta --to /var/lib/postgresql/15/main"},
     .run = run_restore,
 };

@@ -213,6 +213,17 @@ static const struct option_row table[OPTION_COUNT] = {
          .alias = "threads",
          .example = "4",
          .help = "Threads that fetch and unpack, in a restore and in a verification."},
+    [OPTION_RESTORE_PREFETCH] =
+        {.name = "restore.prefetch",
+         .type = OPTION_BYTES,
+         .group = GROUP_RESTORE,
+         .standard = "128MiB",
+         .min = MIB,
+         .max = 64 * 1024 * (int64_t)MIB,
+         .zero = "nothing",
+         .example = "128MiB",
+         .help = "How much WAL a recovery fetches before PostgreSQL asks for it. It is kept beside "
+                 "the WAL of the data directory for so long."},
     [OPTION_WAL_SLOT] =
         {.name = "wal.slot",
          .type = OPTION_TEXT,

@@ -84,7 +84,31 @@ static bool put_file(const struct restore_job *job, size_t i, struct hashed_outp
         size = map.len;
         crc = crc32c_extend(0, map.data, map.len);
     }
+    if (restore_has_recovery(job) && strcmp(file->entry->path, AUTO_CONF_FILE) == 0) {
+        size = job->auto_conf.len;
+        crc = crc32c_extend(0, job->auto_conf.data, job->auto_conf.len);
+    }
     return print_file(file->entry, size, crc, line, err) && put_line(out, line, err);
+}
+
+/* Those of the snapshot do not count when the restore decides about the recovery. */
+static bool is_replaced(const struct restore_job *job, const char *path)
+{
+    return restore_has_recovery(job) &&
+           (strcmp(path, RECOVERY_SIGNAL_FILE) == 0 || strcmp(path, STANDBY_SIGNAL_FILE) == 0);
+}
+
+static bool put_signal(const struct restore_job *job, struct hashed_output *out, struct buf *line,
+                       struct error *err)
+{
+    char path[sizeof job->signal_file];
+    (void)snprintf(path, sizeof path, "%s", job->signal_file);
+    struct manifest_entry entry = {.path = path,
+                                   .mtime_s = job->manifest.info.finished_us / 1000000};
+    if (!restore_has_recovery(job))
+        return true;
+    buf_printf(line, ",\n");
+    return print_file(&entry, 0, crc32c_extend(0, "", 0), line, err) && put_line(out, line, err);
 }
 
 static bool put_files(const struct restore_job *job, struct hashed_output *out, struct buf *line,
@@ -93,7 +117,8 @@ static bool put_files(const struct restore_job *job, struct hashed_output *out, 
     bool first = true;
     for (size_t i = 0; i < job->manifest.entry_count; i++) {
         const struct restore_file *file = &job->files[i];
-        if (file->entry == NULL || text_starts_with(file->entry->path, "pg_wal/"))
+        if (file->entry == NULL || text_starts_with(file->entry->path, "pg_wal/") ||
+            is_replaced(job, file->entry->path))
             continue;
         if (!first)
             buf_printf(line, ",\n");
@@ -101,6 +126,8 @@ static bool put_files(const struct restore_job *job, struct hashed_output *out, 
         if (!put_file(job, i, out, line, err))
             return false;
     }
+    if (!put_signal(job, out, line, err))
+        return false;
     buf_printf(line, "],\n");
     return true;
 }

@@ -22,6 +22,7 @@ void restore_job_release(struct restore_job *job)
         free(job->places[i].target);
     free(job->places);
     free(job->files);
+    buf_release(&job->auto_conf);
     close_fd(&job->root_fd);
 }
 
@@ -59,6 +60,7 @@ void restore_fill_result(struct restore_job *job, int64_t started_us, struct res
         .bytes_kept = atomic_load(&job->bytes_kept),
         .files_removed = job->files_removed,
         .files_differ = job->files_differ,
+        .recovery_timeline = job->recovery_timeline,
         .duration_us = clock_monotonic_us(&clock_system) - started_us,
     };
     out->info = job->manifest.info;

@@ -3,6 +3,7 @@
 #define RESTORE_RESTORE_INTERNAL_H
 
 #include "repository/manifest.h"
+#include "restore/recovery_settings.h"
 #include "restore/restore.h"
 
 #include <stdatomic.h>
@@ -50,10 +51,22 @@ struct restore_job {
     _Atomic uint64_t bytes_fetched;
     uint64_t files_removed;
     uint64_t files_differ;
+    struct recovery_target target; /* with what was looked up */
+    uint32_t recovery_timeline;
+    struct buf auto_conf; /* the new postgresql.auto.conf */
+    char signal_file[24];
 };
 
 /* Reads the manifest of the snapshot that the options name. */
 MUST_CHECK bool restore_load(struct restore_job *job, struct error *err);
+
+/* restore_recovery.c: does PostgreSQL recover beyond the snapshot? Then the target decides which
+ * snapshot; the settings are made from the file that was restored, the backup_manifest has them,
+ * and they are written when everything else is durable. */
+bool restore_has_recovery(const struct restore_job *job);
+MUST_CHECK bool restore_choose(struct restore_job *job, struct error *err);
+MUST_CHECK bool restore_prepare_recovery(struct restore_job *job, struct error *err);
+MUST_CHECK bool restore_write_recovery(struct restore_job *job, struct error *err);
 
 /* restore_plan.c: loads the manifest, resolves tablespaces, looks at the target; refuses before a
  * byte is written. */
@@ -63,6 +76,8 @@ MUST_CHECK bool restore_plan(struct restore_job *job, struct error *err);
  * control file's name. */
 MUST_CHECK bool restore_create_tree(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_finish_tree(struct restore_job *job, struct error *err);
+MUST_CHECK bool restore_set_owner(const struct restore_job *job, const char *path,
+                                  struct error *err);
 /* Opens a path below the data directory for reading and writing. */
 MUST_CHECK bool restore_open(const struct restore_job *job, const char *path, int flags,
                              int *out_fd, struct error *err);

@@ -24,6 +24,8 @@ bool restore_load(struct restore_job *job, struct error *err)
     struct catalog catalog;
     const struct catalog_entry *entry;
     const char *wanted = job->options->snapshot != NULL ? job->options->snapshot : "latest";
+    if (restore_has_recovery(job))
+        return restore_choose(job, err);
     if (!catalog_load(job->repository, &catalog, err))
         return false;
     bool done = catalog_find(&catalog, wanted, &entry, err) &&

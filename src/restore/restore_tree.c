@@ -40,7 +40,7 @@ bool restore_open(const struct restore_job *job, const char *path, int flags, in
     return true;
 }
 
-static bool set_owner(const struct restore_job *job, const char *path, struct error *err)
+bool restore_set_owner(const struct restore_job *job, const char *path, struct error *err)
 {
     if (job->change_owner &&
         fchownat(job->root_fd, path, job->uid, job->gid, AT_SYMLINK_NOFOLLOW) != 0)
@@ -70,7 +70,7 @@ static bool create_directory(const struct restore_job *job, const char *path, ui
     struct stat info;
     if (mkdirat(job->root_fd, path, 0700) == 0)
         return fchmodat(job->root_fd, path, mode, 0) == 0
-                   ? set_owner(job, path, err)
+                   ? restore_set_owner(job, path, err)
                    : path_error(job, "set the mode of", path, err);
     if (errno != EEXIST)
         return path_error(job, "create directory", path, err);
@@ -137,7 +137,7 @@ static bool link_place(const struct restore_job *job, const struct restore_place
         return path_error(job, "replace", link, err);
     if (symlinkat(place->target, job->root_fd, link) != 0)
         return path_error(job, "create link", link, err);
-    return set_owner(job, link, err);
+    return restore_set_owner(job, link, err);
 }
 
 /* Creates the file, or finds out how much of it is there. */
@@ -160,7 +160,7 @@ static bool prepare_file(struct restore_job *job, struct restore_file *file, str
         return path_error(job, "set the size of", file->path, err);
     if (fchmod(fd, file->entry->mode) != 0)
         return path_error(job, "set the mode of", file->path, err);
-    return set_owner(job, file->path, err);
+    return restore_set_owner(job, file->path, err);
 }
 
 static void close_dir(DIR **dir)
@@ -368,12 +368,15 @@ bool restore_finish_tree(struct restore_job *job, struct error *err)
     bool sync = !job->options->no_sync;
     if (job->places_moved && !rewrite_tablespace_map(job, err))
         return false;
-    if (!restore_write_backup_manifest(job, err) || (sync && !sync_everything(job, err)) ||
+    if (!restore_prepare_recovery(job, err) || !restore_write_backup_manifest(job, err) ||
+        (sync && !sync_everything(job, err)) ||
         (sync && !sync_path(job, BACKUP_MANIFEST_FILE, err)))
         return false;
     for (size_t i = 0; sync && i < job->place_count; i++)
         if (!dir_sync(job->places[i].target, err))
             return false;
+    if (!restore_write_recovery(job, err))
+        return false;
     /* Everything else is durable: from this rename on PostgreSQL can start here. */
     if (renameat(job->root_fd, CONTROL_FILE_UNFINISHED, job->root_fd, CONTROL_FILE) != 0)
         return path_error(job, "rename to", CONTROL_FILE, err);
