@@ -96,10 +96,9 @@ enum option_group {
     GROUP_RESTORE = 1 << 4,
     GROUP_LOG = 1 << 5,
     GROUP_WAL = 1 << 6,
-    GROUP_DAEMON = 1 << 7, /* only the daemon reads them */
-    GROUP_ALL = (1 << 8) - 1,
-    GROUP_RETENTION = 1 << 6, /* what is kept, and for how long */
-    GROUP_ALL = (1 << 7) - 1,
+    GROUP_DAEMON = 1 << 7,    /* only the daemon reads them */
+    GROUP_RETENTION = 1 << 8, /* what is kept, and for how long */
+    GROUP_ALL = (1 << 9) - 1,
 };
 
 struct option_row {

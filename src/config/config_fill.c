@@ -91,6 +91,8 @@ void config_fill_wal_stream(const struct config *config, struct wal_stream_optio
         .chunk_bytes = (uint32_t)config_amount(config, OPTION_WAL_CHUNK_SIZE),
         .merge_interval_us = INT64_C(3600000000),
     };
+}
+
 static uint32_t count_of(const struct config *config, enum option_id id)
 {
     return (uint32_t)config_amount(config, id);
