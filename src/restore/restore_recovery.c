@@ -71,9 +71,9 @@ static bool read_auto_conf(const struct restore_job *job, struct buf *out, struc
 bool restore_prepare_recovery(struct restore_job *job, struct error *err)
 {
     const struct restore_recovery *recovery = job->options->recovery;
-    CLEANUP(buf_release) struct buf old;
     if (!restore_has_recovery(job))
         return true;
+    CLEANUP(buf_release) struct buf old;
     buf_init(&old, AUTO_CONF_MAX + 1);
     buf_init(&job->auto_conf, 2 * AUTO_CONF_MAX);
     const struct recovery_settings settings = {
