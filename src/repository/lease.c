@@ -19,7 +19,8 @@ static struct value *lease_value(const struct lease_options *options, struct err
     if (record != NULL && value_set_text(record, "kind", kind_names[options->kind], err) &&
         value_set_text(record, "snapshot", snapshot, err) &&
         value_set_text(record, "parent", parent, err) &&
-        value_set_text(record, "created", text_time_ms(clock_now_us(options->clock), created), err))
+        value_set_text(record, "created", text_time_exact_us(clock_now_us(options->clock), created),
+                       err))
         return record;
     value_free(record);
     return NULL;

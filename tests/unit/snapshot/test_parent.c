@@ -161,8 +161,9 @@ static void test_an_unreadable_manifest_is_passed_over_with_a_reason(void **stat
     struct repository repository = fixture_repository(CODEC_ZSTD);
     (void)state;
     add_snapshot(&repository, 1, 1);
-    assert_true(store_put(repository.store, "snapshots/20260301T000009Z-0000000000000009.manifest",
-                          "x", 1, NULL, &err));
+    assert_true(store_put(repository.store,
+                          "snapshots/20260301T000009.000000Z-0000000000000009.manifest", "x", 1,
+                          NULL, &err));
     choose(&repository, &parent);
     assert_true(parent.found);
     assert_string_equal(parent.manifest.info.id, "0000000000000001");
