@@ -128,6 +128,8 @@ bool lease_list_load(const struct repository *repository, struct lease_list *out
                 continue;
             done = record_is_at_fault(problem.kind);
             *err = problem;
+            list.entries[i].snapshot_id[0] = '\0';
+            list.entries[i].parent_id[0] = '\0';
         }
         list.entries[kept++] = list.entries[i];
     }

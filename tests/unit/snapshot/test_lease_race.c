@@ -465,8 +465,9 @@ static void test_an_unreadable_manifest_keeps_every_pack(void **state)
     (void)state;
     world_init(&world, 4);
     world.policy.keep_last = 1;
-    assert_true(store_put(&world.view.store, "snapshots/20260101T000000Z-0000000000000000.manifest",
-                          "x", 1, NULL, &err));
+    assert_true(store_put(&world.view.store,
+                          "snapshots/20260101T000000.000000Z-0000000000000000.manifest", "x", 1,
+                          NULL, &err));
     for (int i = 0; i < 4; i++)
         snapshot_now(&world);
     size_t packs = count_objects(&world, "packs/");
