@@ -25,7 +25,7 @@ endif
 Q = $(if $(V),,@)# V=1 shows the commands
 SUB = @+$(MAKE) --no-print-directory
 
-MAINS = src/cli/cli_main.c
+MAINS = src/cli/cli_main.c src/daemon/daemon_main.c
 SOURCES = $(filter-out $(MAINS),$(wildcard src/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o)
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
@@ -38,10 +38,13 @@ TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
 TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t) $(CONFORMANCE)
 export B
 
-all: $(B)/mainstay ## build the program
+all: $(B)/mainstay $(B)/mainstayd ## build the programs
 
 $(B)/mainstay: $(B)/src/cli/cli_main.o $(B)/libmainstay.a
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/mainstayd: $(B)/src/daemon/daemon_main.o $(B)/libmainstay.a
+	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/libmainstay.a: $(OBJECTS)
 	@rm -f $@
@@ -85,8 +88,8 @@ check-all: ## check with all six majors, Swift, valgrind and longer campaigns
 deps: ## install what building and testing needs (root); nothing to do where it is there
 	@tests/lib/deps build test s3
 
-install: all ## the program, its manual pages and shell completion: DESTDIR, PREFIX
-	@tests/lib/install "$(B)/mainstay" "$(DESTDIR)$(PREFIX)"
+install: all ## the programs, manual pages and shell completion: DESTDIR, PREFIX
+	@tests/lib/install "$(B)" "$(DESTDIR)" "$(PREFIX)"
 
 sanitize: ## unit, golden and conformance tests under ASan, UBSan and the leak check
 	@tests/lib/deps build test s3

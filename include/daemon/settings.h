@@ -27,8 +27,9 @@ MUST_CHECK bool settings_load(const struct config_sources *sources, struct setti
                               struct error *err);
 void settings_release(struct settings *settings);
 
-/* Logs each option that differs, secrets masked; returns how many. */
-size_t settings_log_changes(const struct settings *before, const struct settings *after);
+/* Logs each option that differs, secrets masked; returns how many, and of which groups. */
+size_t settings_log_changes(const struct settings *before, const struct settings *after,
+                            unsigned *out_groups);
 
 /* "127.0.0.1:9871". ERROR_USAGE. */
 MUST_CHECK bool settings_parse_listen(const char *text, struct settings *out, struct error *err);

@@ -39,12 +39,13 @@ static void read_server(const struct config *config, struct status *status)
                          connection_read_status(connection, &status->server, &status->server_error);
 }
 
+/* What there is not has no member. */
 static bool add_last(struct value *root, const struct status *status, struct error *err)
 {
     char text[TEXT_SIZE];
     const struct repository_status *from = &status->repository;
     if (!from->has_snapshot)
-        return value_set_null(root, "last_snapshot", err);
+        return true;
     struct value *last = value_set_new_object(root, "last_snapshot", err);
     return last != NULL && value_set_text(last, "id", from->last_id, err) &&
            value_set_text(last, "started", text_time_us(from->last_started_us, text), err) &&
@@ -61,7 +62,7 @@ static bool add_wal(struct value *root, const struct status *status, struct erro
     char text[TEXT_SIZE];
     const struct repository_status *from = &status->repository;
     if (!from->has_wal)
-        return value_set_null(root, "wal", err);
+        return true;
     struct value *wal = value_set_new_object(root, "wal", err);
     return wal != NULL && value_set_u64(wal, "chunks", from->wal_count, err) &&
            value_set_u64(wal, "stored_bytes", from->wal_bytes, err) &&
@@ -75,7 +76,7 @@ static bool add_wal(struct value *root, const struct status *status, struct erro
 static bool add_server(struct value *root, const struct status *status, struct error *err)
 {
     if (!status->has_server && status->server_error.kind == ERROR_NONE)
-        return value_set_null(root, "server", err);
+        return true;
     struct value *server = value_set_new_object(root, "server", err);
     if (server == NULL || !value_set_bool(server, "reachable", status->has_server, err))
         return false;

@@ -107,15 +107,19 @@ static void log_change(const struct settings *before, const struct settings *aft
     buf_release(&new);
 }
 
-size_t settings_log_changes(const struct settings *before, const struct settings *after)
+size_t settings_log_changes(const struct settings *before, const struct settings *after,
+                            unsigned *out_groups)
 {
+    unsigned groups = 0;
     size_t changes = 0;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         enum option_id id = (enum option_id)i;
         if (same_text(config_text(&before->config, id), config_text(&after->config, id)))
             continue;
         log_change(before, after, id);
+        groups |= (unsigned)option_row(id)->group;
         changes++;
     }
+    *out_groups = groups;
     return changes;
 }

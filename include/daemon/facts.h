@@ -1,0 +1,55 @@
+/*
+ * What the daemon knows and shows: the one place that metrics, probes and alerts read. Plain data,
+ * filled from the JSON of `mainstay status`, from the jobs and from the supervisor.
+ */
+#ifndef DAEMON_FACTS_H
+#define DAEMON_FACTS_H
+
+#include "daemon/job.h"
+
+struct facts {
+    bool leader;
+    bool draining;
+    int64_t started_us;
+    /* the last status; nothing of it is known before the first one */
+    bool has_status;
+    int64_t status_us; /* when it was read */
+    bool has_snapshot;
+    uint64_t snapshot_count;
+    uint64_t unreadable_count;
+    uint64_t stored_bytes;
+    int64_t snapshot_started_us;
+    int64_t snapshot_finished_us;
+    uint64_t snapshot_data_bytes;
+    uint64_t snapshot_stored_bytes;
+    bool has_wal;
+    uint64_t wal_end_lsn;
+    int64_t wal_stored_us;
+    bool wal_gap;
+    bool server_configured;
+    bool server_reachable;
+    uint64_t server_lsn;
+    uint64_t lag_bytes;
+    uint64_t slots;
+    uint64_t slot_retained_bytes;
+    /* the outcome of the last verification */
+    bool has_verify;
+    bool verify_ok;
+    const struct job *jobs; /* ROLE_COUNT of them, borrowed */
+    uint64_t alerts_sent;
+    uint64_t alerts_dropped;
+};
+
+/* Takes what `mainstay status --json` printed. ERROR_INVALID: facts are as they were. */
+MUST_CHECK bool facts_take_status(struct facts *facts, const void *text, size_t len, int64_t now_us,
+                                  struct error *err);
+
+/* How long ago WAL was stored last while the server has more of it; 0 when nothing is missing. */
+int64_t facts_wal_lag_us(const struct facts *facts, int64_t now_us);
+
+/* Ready: the repository (and the server, where one is configured) was reached within three status
+ * intervals, and this daemon leads. *out_why says what is missing. */
+bool facts_ready(const struct facts *facts, int64_t now_us, int64_t interval_us,
+                 const char **out_why);
+
+#endif

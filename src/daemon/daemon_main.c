@@ -1,0 +1,126 @@
+/* The daemon: a process around supervisor_run, and around the children that are its own. */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "config/config_fill.h"
+#include "daemon/leader.h"
+#include "daemon/supervisor.h"
+#include "daemon/version.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+static const char usage[] =
+    "mainstayd [--config FILE]   the backup daemon: jobs by schedule, metrics, alerts\n"
+    "  --check      read the configuration, say what is wrong, start nothing\n"
+    "  --version\n"
+    "  --help\n"
+    "Options are those of the configuration file (`mainstay config example`) and the environment.\n"
+    "SIGHUP reads the configuration again, SIGTERM ends the daemon after its jobs.\n";
+
+struct arguments {
+    const char *config_file;
+    bool check;
+    bool hold_lock; /* a child of the daemon */
+    bool text_only;
+};
+
+/* Memory holds passwords and keys: no core file, no reading by other processes of this user. */
+static void keep_memory_private(void)
+{
+    struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static bool parse(int argc, char **argv, struct arguments *out, struct error *err)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (strcmp(word, "--check") == 0) {
+            out->check = true;
+        } else if (strcmp(word, "--hold-lock") == 0) {
+            out->hold_lock = true;
+        } else if (strcmp(word, "--config") == 0 && i + 1 < argc) {
+            out->config_file = argv[++i];
+        } else if (strcmp(word, "--version") == 0 || strcmp(word, "--help") == 0) {
+            out->text_only = true;
+            (void)printf("%s",
+                         strcmp(word, "--help") == 0 ? usage : "mainstayd " DAEMON_VERSION "\n");
+        } else {
+            (void)error_set(err, ERROR_USAGE, "unknown option \"%.80s\"", word);
+            return error_hint(err, "`mainstayd --help` lists the options.");
+        }
+    }
+    return true;
+}
+
+/* This very program, and `mainstay` beside it. */
+static bool find_programs(char own[PATH_MAX], char **out_program, struct error *err)
+{
+    ssize_t len = readlink("/proc/self/exe", own, PATH_MAX - 1);
+    if (len <= 0)
+        return error_set(err, ERROR_IO, "could not read /proc/self/exe");
+    own[len] = '\0';
+    CLEANUP(free_pointer) char *directory = strndup(own, (size_t)(strrchr(own, '/') + 1 - own));
+    char *program = directory == NULL ? NULL : path_join(directory, "mainstay");
+    if (program == NULL)
+        return error_no_memory(err, "a path");
+    *out_program = program;
+    if (access(program, X_OK) == 0)
+        return true;
+    return error_set(err, ERROR_NOT_FOUND, "there is no program \"%s\"", program);
+}
+
+static bool run_daemon(const struct config_sources *sources, struct settings *settings,
+                       struct error *err)
+{
+    char own[PATH_MAX];
+    CLEANUP(free_pointer) char *program = NULL;
+    if (!find_programs(own, &program, err))
+        return false;
+    const struct supervisor_options options = {
+        .sources = *sources, .own_program = own, .program = program, .getenv = getenv};
+    return supervisor_run(&options, settings, err);
+}
+
+static bool run(int argc, char **argv, struct error *err)
+{
+    struct arguments arguments = {0};
+    enum log_level level;
+    bool json;
+    CLEANUP(settings_release) struct settings settings = {0};
+    if (!parse(argc, argv, &arguments, err))
+        return false;
+    if (arguments.text_only)
+        return true;
+    const struct config_sources sources = {.file = arguments.config_file, .getenv = getenv};
+    if (!settings_load(&sources, &settings, err))
+        return false;
+    config_fill_log(&settings.config, &level, &json);
+    log_configure(level, json);
+    if (arguments.check) {
+        (void)printf("the configuration is good\n");
+        return true;
+    }
+    stop_install_handlers(); /* the daemon itself reads its signals from a descriptor */
+    if (arguments.hold_lock)
+        return leader_hold(&settings, err);
+    return run_daemon(&sources, &settings, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct error err;
+    keep_memory_private();
+    if (run(argc, argv, &err))
+        return 0;
+    if (err.kind != ERROR_CANCELLED)
+        log_error("daemon.failed", &err);
+    return error_exit_code(err.kind);
+}

@@ -1,0 +1,357 @@
+#include "supervisor_internal.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "daemon/leader.h"
+#include "document/value.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { ARGUMENTS_MAX = ROLE_WORDS_MAX + 6, PART_SIZE = 32 };
+
+static uint32_t part_count(const struct supervisor *supervisor)
+{
+    return (uint32_t)config_amount(&supervisor->settings.config, OPTION_DAEMON_VERIFY_RUNS);
+}
+
+/* --- settings
+ * -------------------------------------------------------------------------------------- */
+
+static bool same_option(const struct settings *a, const struct settings *b, enum option_id id)
+{
+    const char *left = config_text(&a->config, id);
+    const char *right = config_text(&b->config, id);
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
+}
+
+static void schedule(struct supervisor *supervisor, enum role_id role,
+                     const struct settings *before, const struct job_time *now)
+{
+    struct settings *settings = &supervisor->settings;
+    struct job *job = &supervisor->jobs[role];
+    struct timetable table;
+    bool kept = before != NULL && job->timed && same_option(before, settings, job->role->option) &&
+                same_option(before, settings, OPTION_DAEMON_TIME_ZONE);
+    if (kept) {
+        job->table.zone = settings->zone;
+        job->table.jitter_us = config_amount(&settings->config, OPTION_DAEMON_JITTER);
+        return;
+    }
+    bool interval = job->role->policy == ROLE_INTERVAL;
+    int64_t jitter_us = interval ? 0 : config_amount(&settings->config, OPTION_DAEMON_JITTER);
+    timetable_init(&table, &settings->crons[role], settings->zone, jitter_us, &random_system,
+                   now->wall_us);
+    job_schedule(job, &table);
+    if (interval)
+        job->again_us = now->monotonic_us;
+}
+
+static void apply(struct supervisor *supervisor, enum role_id role, const struct settings *before,
+                  const struct job_time *now)
+{
+    struct job *job = &supervisor->jobs[role];
+    const struct role *row = job->role;
+    if (supervisor->settings.scheduled[role]) {
+        schedule(supervisor, role, before, now);
+        return;
+    }
+    bool on = row->policy == ROLE_ALWAYS &&
+              (!row->has_option || config_bool(&supervisor->settings.config, row->option));
+    job->timed = false;
+    job_enable(job, on, now);
+    if (!on && job->running)
+        job_stop(supervisor, role);
+}
+
+void jobs_apply(struct supervisor *supervisor, const struct settings *before)
+{
+    struct job_time now = supervisor_now();
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        apply(supervisor, (enum role_id)i, before, &now);
+}
+
+/* --- starting and stopping
+ * ------------------------------------------------------------------------- */
+
+bool jobs_writers_run(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (supervisor->jobs[i].running && !supervisor->jobs[i].role->standby)
+            return true;
+    }
+    return false;
+}
+
+bool jobs_any_run(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (supervisor->jobs[i].running)
+            return true;
+    }
+    return false;
+}
+
+void job_stop(struct supervisor *supervisor, enum role_id role)
+{
+    struct job *job = &supervisor->jobs[role];
+    if (!job->running || job->stopping)
+        return;
+    job->stopping = true;
+    process_signal(&supervisor->processes[role], SIGTERM);
+    supervisor->kill_us[role] = supervisor_now().monotonic_us +
+                                config_amount(&supervisor->settings.config,
+                                              OPTION_DAEMON_DRAIN_TIMEOUT);
+}
+
+void jobs_stop_writers(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (!supervisor->jobs[i].role->standby)
+            job_stop(supervisor, (enum role_id)i);
+    }
+}
+
+/* Nobody but the leader writes; the lock is asked for only when nobody writes any more. */
+static bool may_run(const struct supervisor *supervisor, enum role_id role)
+{
+    if (supervisor->facts.draining)
+        return false;
+    if (role == ROLE_LEADER)
+        return !jobs_writers_run(supervisor);
+    return supervisor->jobs[role].role->standby || supervisor->facts.leader;
+}
+
+static bool start(struct supervisor *supervisor, enum role_id role, struct error *err)
+{
+    const char *arguments[ARGUMENTS_MAX + 1] = {NULL};
+    char part[PART_SIZE];
+    size_t count = 0;
+    struct job *job = &supervisor->jobs[role];
+    const struct role *row = job->role;
+    arguments[count++] = row->own ? supervisor->options->own_program : supervisor->options->program;
+    for (size_t i = 0; i < ROLE_WORDS_MAX && row->words[i] != NULL; i++)
+        arguments[count++] = row->words[i];
+    if (row->subset) {
+        uint32_t parts = part_count(supervisor);
+        (void)snprintf(part, sizeof part, "%" PRIu32 "/%" PRIu32, job->part % parts + 1, parts);
+        arguments[count++] = "--subset";
+        arguments[count++] = part;
+    }
+    if (supervisor->settings.config.file != NULL) {
+        arguments[count++] = "--config";
+        arguments[count++] = supervisor->settings.config.file;
+    }
+    union { /* execv takes what it does not change */
+        const char *const *given;
+        char *const *taken;
+    } argv = {.given = arguments};
+    log_event(LOG_DEBUG, "job.started", "%s started", row->name);
+    return process_start(&supervisor->processes[role], argv.taken, err);
+}
+
+static void start_due(struct supervisor *supervisor)
+{
+    struct error err;
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        struct job_time now = supervisor_now();
+        if (!may_run(supervisor, (enum role_id)i) || !job_begin(&supervisor->jobs[i], &now))
+            continue;
+        if (start(supervisor, (enum role_id)i, &err))
+            continue;
+        log_error("job.unstartable", &err);
+        job_end(&supervisor->jobs[i], 127, &now);
+    }
+}
+
+static void become_leader(struct supervisor *supervisor)
+{
+    struct job_time now = supervisor_now();
+    log_event(LOG_INFO, "daemon.leader", "this daemon works on the repository now");
+    supervisor->facts.leader = true;
+    supervisor->resume = true;
+    /* What came due before was another daemon's. */
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        struct job *job = &supervisor->jobs[i];
+        if (job->timed && !job->role->standby)
+            timetable_init(&job->table, &supervisor->settings.crons[i], supervisor->settings.zone,
+                           job->table.jitter_us, &random_system, now.wall_us);
+    }
+    supervisor->jobs[ROLE_STATUS].again_us = now.monotonic_us;
+}
+
+static void read_output(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        process_read(&supervisor->processes[i]);
+    struct process *leader = &supervisor->processes[ROLE_LEADER];
+    const char *said = buf_text(&leader->out);
+    bool holds = leader->pid > 0 && said != NULL && text_starts_with(said, LEADER_LINE "\n");
+    if (holds && !supervisor->facts.leader && !supervisor->facts.draining)
+        become_leader(supervisor);
+}
+
+static void kill_overdue(struct supervisor *supervisor)
+{
+    int64_t now_us = supervisor_now().monotonic_us;
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (!supervisor->jobs[i].running || now_us < supervisor->kill_us[i])
+            continue;
+        log_event(LOG_WARNING, "job.killed", "%s did not end in time: killed",
+                  supervisor->jobs[i].role->name);
+        process_signal(&supervisor->processes[i], SIGKILL);
+        supervisor->kill_us[i] = INT64_MAX;
+        supervisor->killed = true;
+    }
+}
+
+void jobs_run(struct supervisor *supervisor)
+{
+    read_output(supervisor);
+    kill_overdue(supervisor);
+    start_due(supervisor);
+}
+
+int64_t jobs_wait_us(const struct supervisor *supervisor)
+{
+    struct job_time now = supervisor_now();
+    int64_t wait_us = INT64_MAX;
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        int64_t until_us = INT64_MAX;
+        if (supervisor->jobs[i].running && supervisor->kill_us[i] != INT64_MAX)
+            until_us = supervisor->kill_us[i] - now.monotonic_us;
+        else if (may_run(supervisor, (enum role_id)i))
+            until_us = job_wait_us(&supervisor->jobs[i], &now);
+        wait_us = until_us < wait_us ? until_us : wait_us;
+    }
+    return wait_us < 0 ? 0 : wait_us;
+}
+
+/* --- results
+ * --------------------------------------------------------------------------------------- */
+
+/* The message of {"error": {"message": ...}}, if that is what it printed. */
+static void log_failure(const struct job *job, const struct process *process, int exit_code)
+{
+    struct error ignored;
+    const struct value *inner = NULL;
+    const char *message = "";
+    CLEANUP(value_cleanup) struct value *root = NULL;
+    if (process->out.len > 0 && !process->cut)
+        root = value_parse(process->out.data, process->out.len, PROCESS_OUTPUT_MAX_BYTES, "output",
+                           &ignored);
+    if (root != NULL && value_is_object(root) &&
+        value_find_object(root, "error", &inner, &ignored) && inner != NULL &&
+        !value_get_text(inner, "message", &message, &ignored))
+        message = "";
+    log_event(LOG_WARNING, "job.failed",
+              "%s failed with exit code %d, %" PRIu64 " times in a row%s%s", job->role->name,
+              exit_code, job->failures_in_row, message[0] == '\0' ? "" : ": ", message);
+}
+
+static void take_status(struct supervisor *supervisor)
+{
+    struct error err;
+    struct job_time now = supervisor_now();
+    const struct process *process = &supervisor->processes[ROLE_STATUS];
+    struct job *snapshot = &supervisor->jobs[ROLE_SNAPSHOT];
+    if (!facts_take_status(&supervisor->facts, process->out.data, process->out.len, now.wall_us,
+                           &err)) {
+        log_error("daemon.status", &err);
+        return;
+    }
+    if (!supervisor->facts.leader || !supervisor->resume)
+        return;
+    supervisor->resume = false;
+    if (snapshot->timed && snapshot->runs == 0)
+        timetable_resume(&snapshot->table,
+                         supervisor->facts.has_snapshot ? supervisor->facts.snapshot_started_us : 0,
+                         now.wall_us);
+}
+
+/* A damaged part stays damaged until the same part is found sound. */
+static void take_verify(struct supervisor *supervisor, int exit_code)
+{
+    struct job *job = &supervisor->jobs[ROLE_VERIFY];
+    uint32_t parts = part_count(supervisor);
+    bool damaged = exit_code == error_exit_code(ERROR_CORRUPT);
+    if (exit_code != 0 && !damaged)
+        return;
+    supervisor->part_failed[job->part % parts % VERIFY_PARTS_MAX] = damaged;
+    supervisor->facts.has_verify = true;
+    supervisor->facts.verify_ok = true;
+    for (size_t i = 0; i < parts && i < VERIFY_PARTS_MAX; i++)
+        supervisor->facts.verify_ok &= !supervisor->part_failed[i];
+    job->part++;
+}
+
+static void take_snapshot(struct supervisor *supervisor, int exit_code)
+{
+    supervisor->jobs[ROLE_STATUS].again_us = supervisor_now().monotonic_us;
+    if (exit_code == 0)
+        report_heartbeat(supervisor);
+}
+
+static void take_leader(struct supervisor *supervisor)
+{
+    if (supervisor->facts.leader && !supervisor->facts.draining)
+        log_event(LOG_WARNING, "daemon.deposed",
+                  "the lock is lost: this daemon no longer works on the repository");
+    supervisor->facts.leader = false;
+    if (!supervisor->facts.draining)
+        jobs_stop_writers(supervisor);
+}
+
+static void take_result(struct supervisor *supervisor, enum role_id role, int exit_code,
+                        bool stopped)
+{
+    const struct job *job = &supervisor->jobs[role];
+    char took[TEXT_SIZE];
+    bool always = job->role->policy == ROLE_ALWAYS;
+    if (!stopped && (exit_code != 0 || always))
+        log_failure(job, &supervisor->processes[role], exit_code);
+    else if (job->role->policy == ROLE_SCHEDULED || stopped)
+        log_event(LOG_INFO, "job.finished", "%s %s after %s", job->role->name,
+                  stopped ? "was stopped" : "finished",
+                  text_duration_us(job->last_duration_us, took));
+    if (role == ROLE_LEADER)
+        take_leader(supervisor);
+    if (stopped)
+        return;
+    if (role == ROLE_STATUS && exit_code == 0)
+        take_status(supervisor);
+    if (role == ROLE_VERIFY)
+        take_verify(supervisor, exit_code);
+    if (role == ROLE_SNAPSHOT)
+        take_snapshot(supervisor, exit_code);
+}
+
+static void reap_one(struct supervisor *supervisor, pid_t pid, int status)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (supervisor->processes[i].pid != pid)
+            continue;
+        struct job_time now = supervisor_now();
+        bool stopped = supervisor->jobs[i].stopping;
+        int exit_code = process_exit_code(status);
+        process_ended(&supervisor->processes[i]);
+        supervisor->kill_us[i] = INT64_MAX;
+        job_end(&supervisor->jobs[i], exit_code, &now);
+        take_result(supervisor, (enum role_id)i, exit_code, stopped);
+        return;
+    }
+    log_event(LOG_DEBUG, "daemon.orphan", "reaped process %d", (int)pid);
+}
+
+void jobs_reap(struct supervisor *supervisor)
+{
+    int status;
+    read_output(supervisor);
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
+        reap_one(supervisor, pid, status);
+}
