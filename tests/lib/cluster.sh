@@ -18,7 +18,8 @@
 
 PG_MAJOR=${PG_MAJOR:-15}
 TESTS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=$(cd "$TESTS_ROOT/.." && realpath -m "${B:-build}") # tests change directories
+BUILD=${B:-build}
+[[ $BUILD == /* ]] || BUILD=$(dirname "$TESTS_ROOT")/$BUILD
 export BUILD
 SERVER_USER=${SERVER_USER:-postgres}
 SERVER_PASSWORD=mainstay-test
