@@ -124,9 +124,9 @@ fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
 # A manifest may claim a body of 4 GiB, its stated maximum: memory that is asked for, not touched.
 FUZZ_MEMORY = -malloc_limit_mb=8192 -rss_limit_mb=4096
 run-fuzz: $(FUZZ)
-	@for f in $(FUZZ); do seeds=tests/fuzz/corpus/$${f##*/fuzz_}; mkdir -p $$f.corpus; \
-	    $$f -max_total_time=$${FUZZ_SECONDS:-60} -print_final_stats=1 -verbosity=0 $(FUZZ_MEMORY) \
-	        -artifact_prefix=$$f- $$f.corpus $$seeds || exit 1; done
+	@for f in $(FUZZ); do seeds=tests/fuzz/corpus/$${f##*/fuzz_}; mkdir -p $$f.corpus; echo "$$f"; \
+	    $$f -max_total_time=$${FUZZ_SECONDS:-60} -print_final_stats=1 -print_funcs=0 -verbosity=0 \
+	        $(FUZZ_MEMORY) -artifact_prefix=$$f- $$f.corpus $$seeds || exit 1; done
 
 clean: ## remove what was built
 	rm -rf build build-*

@@ -40,6 +40,7 @@ for codec in "${codecs[@]}"; do
     scene_psql main -c "UPDATE t SET text = '$codec' WHERE g % 40 = 0" \
         -c "UPDATE elsewhere SET text = '$codec' WHERE g % 40 = 0"
     ok "$codec: incremental snapshot" mainstay snapshot create
+    is "$(reader list "$scene/$codec" | wc -l)" 2 "$codec: the second reader finds both"
     [[ $codec != zstd ]] ||
         ok "$codec: the second reader accepts everything" reader check "$scene/$codec"
     for name in $(reader list "$scene/$codec" | tail -n 1); do

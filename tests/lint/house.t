@@ -1,6 +1,6 @@
 #!/bin/bash
 # Holds the tree to every rule of tests/lint/check.
-# time limit: 600
+# time limit: 1500
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/tap.sh
