@@ -63,6 +63,15 @@ enum wal_problem wal_problem_of(const char *sqlstate, const char *message)
     return WAL_PROBLEM_NONE;
 }
 
+static const enum error_kind kinds[] = {
+    [WAL_PROBLEM_REMOVED] = ERROR_IO,
+    [WAL_PROBLEM_NOT_IN_HISTORY] = ERROR_REFUSED,
+    [WAL_PROBLEM_AHEAD] = ERROR_REFUSED,
+    [WAL_PROBLEM_SLOT_BUSY] = ERROR_UNAVAILABLE,
+    [WAL_PROBLEM_SLOT_MISSING] = ERROR_NOT_FOUND,
+    [WAL_PROBLEM_SLOT_LOST] = ERROR_IO,
+};
+
 static const char *const hints[] = {
     [WAL_PROBLEM_REMOVED] = "The WAL in between is lost for the repository: take a new snapshot, "
                             "and start the stream with --restart-after-gap.",
@@ -92,7 +101,7 @@ static bool fail(struct wal_receiver *receiver, const PGresult *result, const ch
     (void)connection_error(receiver->connection, result, what, err);
     if (receiver->problem == WAL_PROBLEM_NONE)
         return false;
-    err->kind = receiver->problem == WAL_PROBLEM_SLOT_MISSING ? ERROR_NOT_FOUND : ERROR_IO;
+    err->kind = kinds[receiver->problem];
     err->retryable = receiver->problem == WAL_PROBLEM_SLOT_BUSY;
     return error_hint(err, "%s", hints[receiver->problem]);
 }

@@ -13,6 +13,9 @@
 
 static const int64_t reply_interval_us = INT64_C(10000000);
 static const int64_t drain_limit_us = INT64_C(20000000);
+/* After a stop request what was sent already is taken: for so long at least, and at most. */
+static const int64_t arriving_us = INT64_C(200000);
+static const int64_t arriving_limit_us = INT64_C(1000000);
 static const int64_t wait_slice_us = INT64_C(100000); /* until a stop request is noticed */
 
 bool wal_pump_open(struct wal_pump *pump, const struct repository *repository,
@@ -108,6 +111,7 @@ static void begin_draining(struct wal_pump *pump)
     if (pump->draining || !stop_requested())
         return;
     pump->draining = true;
+    pump->arriving = true;
     pump->drain_us = now_us();
     stop_reset(); /* from here on a stop request is a second one */
 }
@@ -150,7 +154,8 @@ static bool buffer_is_due(struct wal_pump *pump)
     uint64_t until = pump->options->until_lsn;
     if (buffer->len == 0)
         return false;
-    return buffer->len >= pump->options->chunk_bytes || pump->urgent || pump->draining ||
+    return buffer->len >= pump->options->chunk_bytes || pump->urgent ||
+           (pump->draining && !pump->arriving) ||
            (until != 0 && pump->progress.received_lsn >= until) ||
            now_us() - buffer->first_us >= pump->options->flush_interval_us;
 }
@@ -254,12 +259,17 @@ static int64_t wait_us(struct wal_pump *pump)
 static bool pump_once(struct wal_pump *pump, enum wal_event *out_event, struct error *err)
 {
     struct wal_message message = {.event = WAL_EVENT_NOTHING};
-    bool room = !pump->draining && filling(pump)->len < pump->options->chunk_bytes;
+    bool room = (!pump->draining || pump->arriving) &&
+                filling(pump)->len < pump->options->chunk_bytes;
     if (!store_and_confirm(pump, err) ||
         !wal_receiver_next(pump->receiver, room, pump->uploader.wake_fd, wait_us(pump), &message,
                            err) ||
         !take_message(pump, &message, err))
         return false;
+    int64_t draining_us = now_us() - pump->drain_us;
+    if ((message.event == WAL_EVENT_NOTHING && draining_us > arriving_us) ||
+        draining_us > arriving_limit_us)
+        pump->arriving = false;
     pump->heard = pump->heard || message.event != WAL_EVENT_NOTHING;
     *out_event = message.event;
     return true;
@@ -268,7 +278,7 @@ static bool pump_once(struct wal_pump *pump, enum wal_event *out_event, struct e
 /* Without the server: until the store has everything. */
 static bool store_the_rest(struct wal_pump *pump, struct error *err)
 {
-    pump->urgent = true;
+    pump->arriving = false;
     while (!everything_is_stored(pump)) {
         struct pollfd waiting = {.fd = pump->uploader.wake_fd, .events = POLLIN};
         if (!collect(pump, err))
@@ -298,7 +308,7 @@ bool wal_pump_run(struct wal_pump *pump, enum wal_pump_end *out, struct error *e
     uint64_t until = pump->options->until_lsn;
     for (;;) {
         enum wal_event event = WAL_EVENT_NOTHING;
-        if (pump->draining && everything_is_stored(pump)) {
+        if (pump->draining && !pump->arriving && everything_is_stored(pump)) {
             *out = PUMP_STOPPED;
             return say_goodbye(pump, err);
         }

@@ -36,6 +36,7 @@ struct wal_pump {
     bool broken;      /* the store refused a chunk: what follows must not be stored */
     bool urgent;      /* the server waits: store what is there at once */
     bool draining;    /* a stop was requested: store, confirm, end */
+    bool arriving;    /* while draining: what the server has sent already still comes in */
     bool retried;     /* the job that the stop request hit was submitted again */
     int64_t drain_us; /* when draining began */
     /* What the store has of the page in which we go on, to compare. */

@@ -11,6 +11,11 @@ note "PostgreSQL $PG_MAJOR"
 scene_cluster main || exit 1
 pgbench -q -i -s 1 >/dev/null 2>&1
 
+mainstay doctor --repo "$(repository_new empty)" --connection "$(cluster_conninfo main)" \
+    >"$TEST_DIR/doctor.out"
+like "$(cat "$TEST_DIR/doctor.out")" 'pg_create_physical_replication_slot' \
+    'doctor knows the statement for a missing slot'
+
 # --- load, and kill -9 at any moment ----------------------------------------------------------------
 
 repository=$(repository_new one)
@@ -51,6 +56,9 @@ ok 'what was received is stored' stored_up_to "$repository" "$end"
 slot_is_there() { [[ $(scene_psql main -c "SELECT restart_lsn FROM pg_replication_slots") = \
     "$(status_of "$repository" last_lsn)" ]]; }
 ok 'and confirmed to the slot' wait_until 5 slot_is_there
+
+mainstay doctor --repo "$repository" --connection "$(cluster_conninfo main)" >"$TEST_DIR/doctor.out"
+like "$(cat "$TEST_DIR/doctor.out")" 'pg_drop_replication_slot' 'doctor names a slot nobody uses'
 
 # --- one slot, one stream ---------------------------------------------------------------------------
 
