@@ -19,8 +19,8 @@ MUST_CHECK bool advisory_lock_try(struct connection *connection, int64_t key, bo
 /* Waits for it, until it is there, the connection is lost or a stop is requested. */
 MUST_CHECK bool advisory_lock_wait(struct connection *connection, int64_t key, struct error *err);
 
-/* Lets the server notice within about 20 s that our machine is gone, where its default is two hours;
- * only then does the lock become free. */
+/* Lets the server notice within about 20 s that our machine is gone, where its default is two
+ * hours; only then does the lock become free. */
 MUST_CHECK bool connection_shorten_keepalives(struct connection *connection, struct error *err);
 
 /* Asks the server something: ERROR_UNAVAILABLE when the connection (and the lock) is gone. */
