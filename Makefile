@@ -22,6 +22,7 @@ LDLIBS += $(PKG_LIBS) -ls3 # libs3 has no pkg-config file
 ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
+Q = $(if $(V),,@)# V=1 shows the commands
 SUB = @+$(MAKE) --no-print-directory
 
 MAINS = src/cli/cli_main.c src/daemon/daemon_main.c
@@ -40,7 +41,7 @@ export B
 all: $(B)/mainstay $(B)/mainstayd ## build the programs
 
 $(B)/mainstay: $(B)/src/cli/cli_main.o $(B)/libmainstay.a
-	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/mainstayd: $(B)/src/daemon/daemon_main.o $(B)/libmainstay.a
 	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
@@ -51,17 +52,18 @@ $(B)/libmainstay.a: $(OBJECTS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  cc $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(UNIT) $(CONFORMANCE): $(B)/%: $(B)/%.o $(TEST_LIB) $(B)/libmainstay.a
-	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 $(FUZZ): $(B)/%: $(B)/%.o $(B)/libmainstay.a
-	$(CC) $(LDFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 # Small programs that integration tests drive.
 $(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
-	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 programs: all $(UNIT) $(CONFORMANCE) $(TOOLS)
 unit: $(UNIT) ## unit tests only

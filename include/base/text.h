@@ -32,10 +32,12 @@ const char *text_duration_us(int64_t us, char out[TEXT_SIZE]);
 const char *text_lsn(uint64_t lsn, char out[TEXT_SIZE]);
 /* RFC 3339 in UTC with seconds: "2026-03-01T12:00:05Z". Microseconds since 1970. */
 const char *text_time_us(int64_t unix_us, char out[TEXT_SIZE]);
-/* The same with milliseconds: "2026-03-01T12:00:05.250Z". */
-const char *text_time_ms(int64_t unix_us, char out[TEXT_SIZE]);
-/* "20260301T120005Z", fit for object names. */
+/* The same with microseconds: "2026-03-01T12:00:05.250000Z". */
+const char *text_time_exact_us(int64_t unix_us, char out[TEXT_SIZE]);
+/* "20260301T120005Z". */
 const char *text_time_compact_us(int64_t unix_us, char out[TEXT_SIZE]);
+/* "20260301T120005.250000Z": sorts by time, fit for object names. */
+const char *text_time_key_us(int64_t unix_us, char out[TEXT_SIZE]);
 /* Parses what text_time_us prints (fraction and offset "+hh:mm" allowed; a zone is required). */
 MUST_CHECK bool text_to_time_us(const char *text, int64_t *out);
 

@@ -6,7 +6,7 @@
 #include "repository/snapshot_info.h"
 
 struct catalog_entry {
-    char *key;           /* "snapshots/20260301T120005Z-<id>.manifest" */
+    char *key;           /* "snapshots/20260301T120005.000000Z-<id>.manifest" */
     uint64_t size_bytes; /* of the manifest */
     bool readable;       /* false: info is empty and problem says why */
     struct snapshot_info info;

@@ -62,7 +62,14 @@ MUST_CHECK bool manifest_sort(struct manifest *manifest, struct error *err);
 /* Binary search in a sorted manifest; NULL when absent. */
 const struct manifest_entry *manifest_find(const struct manifest *manifest, const char *path);
 
-/* "snapshots/20260301T120005Z-<id>.manifest" from info.started_us and info.id. Returns out. */
+/* Walks over the page map of a file: every run with the block that it begins at. */
+typedef bool (*run_visit_fn)(void *context, uint64_t block, const struct page_run *run,
+                             struct error *err);
+MUST_CHECK bool manifest_visit_runs(const struct manifest_entry *entry, run_visit_fn visit,
+                                    void *context, struct error *err);
+
+/* "snapshots/20260301T120005.000000Z-<id>.manifest" from info.started_us and info.id. Returns out.
+ */
 const char *manifest_key(const struct snapshot_info *info, char out[MANIFEST_KEY_SIZE]);
 
 /* Encodes (manifest_sort first) and puts it: the moment from which the snapshot exists. Adds the

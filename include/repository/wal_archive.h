@@ -2,8 +2,8 @@
  * WAL in the repository: contiguous chunks of one timeline, and the histories of timelines.
  * FORMAT.md ("WAL chunk", "History") has the bytes.
  *
- *   wal/<timeline, 8 hex>/<start LSN, 16 hex>-<end LSN, 16 hex>.wal    bytes [start, end) of the WAL
- *   history/<timeline, 8 hex>.history                                  what TIMELINE_HISTORY gave
+ *   wal/<timeline, 8 hex>/<start LSN, 16 hex>-<end LSN, 16 hex>.wal    bytes [start, end) of the
+ * WAL history/<timeline, 8 hex>.history                                  what TIMELINE_HISTORY gave
  *
  * A chunk holds the WAL as the server sent it, page headers included, cut anywhere. Chunks of a
  * timeline may overlap (a merged one beside those it was made of, a stream that was resumed): where
@@ -12,6 +12,7 @@
 #ifndef REPOSITORY_WAL_ARCHIVE_H
 #define REPOSITORY_WAL_ARCHIVE_H
 
+#include "base/buf.h"
 #include "repository/repository.h"
 
 enum {
@@ -38,8 +39,8 @@ struct wal_chunk {
 /* Stores len bytes that begin at start_lsn, durably: afterwards the server may forget them. The
  * same chunk stored twice is success. *out_size (NULL allowed): bytes of the object. */
 MUST_CHECK bool wal_chunk_put(const struct repository *repository, const struct wal_source *source,
-                              uint64_t start_lsn, const void *bytes, size_t len,
-                              uint64_t *out_size, struct error *err);
+                              uint64_t start_lsn, const void *bytes, size_t len, uint64_t *out_size,
+                              struct error *err);
 
 /* Reads len bytes at lsn, which must lie in the chunk; fetches only the frames that hold them and
  * checks them. ERROR_CORRUPT names the object; ERROR_REFUSED: another system identifier. */
@@ -68,10 +69,11 @@ const char *wal_chunk_key(const struct wal_chunk *chunk, char out[WAL_KEY_SIZE])
 MUST_CHECK bool wal_chunk_from_key(const char *key, struct wal_chunk *out);
 
 /* The text of <timeline>.history. Storing the same text again is success, another one ERROR_REFUSED
- * (two clusters, or a promotion that happened twice). ERROR_NOT_FOUND on reading. Appends to out. */
+ * (two clusters, or a promotion that happened twice). ERROR_NOT_FOUND on reading. Appends to out.
+ */
 MUST_CHECK bool history_put(const struct repository *repository, uint32_t timeline,
                             const void *text, size_t len, struct error *err);
-MUST_CHECK bool history_get(const struct repository *repository, uint32_t timeline,
-                            struct buf *out, struct error *err);
+MUST_CHECK bool history_get(const struct repository *repository, uint32_t timeline, struct buf *out,
+                            struct error *err);
 
 #endif

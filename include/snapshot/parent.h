@@ -15,6 +15,7 @@ struct parent {
     struct manifest manifest;   /* when found */
     uint8_t *pack_states;       /* enum pack_state for each of its packs */
     struct pack_index *samples; /* parent_sample: for each pack; without hashes where not read */
+    int64_t newest_started_us;  /* of all snapshots there are, usable or not; 0 = none */
     uint64_t missing_packs;
     uint64_t live_pages; /* data pages that the parent's files use */
     char reason[256];    /* why not the newest, or none; "" when all is well */

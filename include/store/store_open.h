@@ -27,7 +27,7 @@ struct store_options {
     int64_t connect_timeout_us;         /* 0: 10 s */
     int64_t stall_timeout_us;           /* no byte moves for this long: 0: 60 s */
     int64_t retry_total_us;             /* give up after this long in all: 0: 5 min */
-    bool trace;                         /* one debug line on stderr for every call */
+    bool trace;                         /* one line on stderr for every call */
     const struct clock *clock;          /* NULL: clock_system */
     const struct random_source *random; /* NULL: random_system */
     char *(*getenv)(const char *name);  /* NULL: the process's environment */

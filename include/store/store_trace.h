@@ -1,4 +1,4 @@
-/* Writes one debug line on stderr for every call: operation, key, bytes, time, result. */
+/* Writes one line on stderr for every call: operation, key, bytes, time, result. */
 #ifndef STORE_STORE_TRACE_H
 #define STORE_STORE_TRACE_H
 

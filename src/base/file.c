@@ -41,7 +41,7 @@ bool dir_create_all(const char *path, mode_t mode, struct error *err)
     CLEANUP(free_pointer) char *copy = strdup(path);
     if (copy == NULL)
         return error_no_memory(err, "a path");
-    for (char *slash = copy + 1;; slash++) {
+    for (char *slash = copy + (*copy != '\0' ? 1 : 0);; slash++) {
         slash = strchrnul(slash, '/');
         bool last = *slash == '\0';
         *slash = '\0';
@@ -136,19 +136,20 @@ bool file_read_all(const char *path, struct buf *out, struct error *err)
     for (;;) {
         size_t room = out->max_bytes - out->len;
         size_t want = room < 65536 ? room : 65536;
-        if (want == 0)
-            return error_set(err, ERROR_INVALID, "cannot read \"%s\": it is larger than %zu bytes",
-                             path, out->max_bytes);
-        uint8_t *to = buf_reserve(out, want);
+        uint8_t beyond = 0; /* with no room left, only the end may come */
+        uint8_t *to = want == 0 ? &beyond : buf_reserve(out, want);
         if (to == NULL)
             return error_no_memory(err, path);
-        ssize_t got = read(fd, to, want);
+        ssize_t got = read(fd, to, want == 0 ? 1 : want);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return error_set_errno(err, errno, "could not read \"%s\"", path);
         if (got == 0)
             return true;
+        if (want == 0)
+            return error_set(err, ERROR_INVALID, "cannot read \"%s\": it is larger than %zu bytes",
+                             path, out->max_bytes);
         out->len += (size_t)got;
     }
 }

@@ -200,12 +200,25 @@ const char *text_time_us(int64_t unix_us, char out[TEXT_SIZE])
     return out;
 }
 
-const char *text_time_ms(int64_t unix_us, char out[TEXT_SIZE])
+/* Behind the seconds, up to the zone letter. */
+static unsigned fraction_of(int64_t unix_us)
+{
+    return (unsigned)((unix_us % 1000000 + 1000000) % 1000000);
+}
+
+const char *text_time_exact_us(int64_t unix_us, char out[TEXT_SIZE])
 {
     char seconds[TEXT_SIZE];
-    int64_t ms = (unix_us % 1000000 + 1000000) % 1000000 / 1000;
     (void)text_time_us(unix_us, seconds);
-    (void)snprintf(out, TEXT_SIZE, "%.19s.%03" PRId64 "Z", seconds, ms);
+    (void)snprintf(out, TEXT_SIZE, "%.19s.%06uZ", seconds, fraction_of(unix_us));
+    return out;
+}
+
+const char *text_time_key_us(int64_t unix_us, char out[TEXT_SIZE])
+{
+    char seconds[TEXT_SIZE];
+    (void)text_time_compact_us(unix_us, seconds);
+    (void)snprintf(out, TEXT_SIZE, "%.15s.%06uZ", seconds, fraction_of(unix_us));
     return out;
 }
 
@@ -239,13 +252,16 @@ static bool skip_char(const char **at, char c)
     return true;
 }
 
-static int64_t fraction_us(const char **at)
+/* ".25": at least one digit; those beyond microseconds are dropped. */
+static bool fraction_us(const char **at, int64_t *out)
 {
     int64_t scale = 100000;
-    int64_t us = 0;
+    if (!isdigit((unsigned char)**at))
+        return false;
+    *out = 0;
     for (; isdigit((unsigned char)**at); (*at)++, scale /= 10)
-        us += scale * (**at - '0');
-    return us;
+        *out += scale * (**at - '0');
+    return true;
 }
 
 /* "Z", "+02:00", "+0200", "+02": seconds east of UTC. */
@@ -271,6 +287,14 @@ static bool zone_offset(const char **at, int *out_seconds)
     return true;
 }
 
+/* timegm would make March 2 of February 30. */
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
 bool text_to_time_us(const char *text, int64_t *out)
 {
     struct tm parts = {0};
@@ -285,10 +309,12 @@ bool text_to_time_us(const char *text, int64_t *out)
         !fixed_digits(&at, 2, 0, 59, &parts.tm_min) || !skip_char(&at, ':') ||
         !fixed_digits(&at, 2, 0, 60, &parts.tm_sec))
         return false;
-    int64_t us = skip_char(&at, '.') ? fraction_us(&at) : 0;
+    int64_t us = 0;
+    if (skip_char(&at, '.') && !fraction_us(&at, &us))
+        return false;
     (void)skip_char(&at, ' ');
     int offset;
-    if (!zone_offset(&at, &offset) || *at != '\0')
+    if (!zone_offset(&at, &offset) || *at != '\0' || parts.tm_mday > days_in_month(year, month))
         return false;
     parts.tm_year = year - 1900;
     parts.tm_mon = month - 1;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_repo_init, /* one a line: rows come and go */
+    &command_repo_init,
     &command_snapshot_create,
     &command_snapshot_list,
     &command_snapshot_show,

@@ -141,11 +141,12 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "5min",
          .help = "How long one call to the store is tried again in all before it fails."},
     [OPTION_STORE_TRACE] = {.name = "store.trace",
+                            .alias = "trace-store",
                             .type = OPTION_BOOL,
                             .group = GROUP_REPOSITORY,
                             .standard = "false",
                             .example = "true",
-                            .help = "Log every call to the store (with log.level debug)."},
+                            .help = "Log every call to the store: what, how many bytes, how long."},
     [OPTION_SNAPSHOT_LABEL] =
         {.name = "snapshot.label",
          .type = OPTION_TEXT,

@@ -135,9 +135,29 @@ const struct manifest_entry *manifest_find(const struct manifest *manifest, cons
 const char *manifest_key(const struct snapshot_info *info, char out[MANIFEST_KEY_SIZE])
 {
     char when[TEXT_SIZE];
-    (void)text_time_compact_us(info->started_us, when);
-    (void)snprintf(out, MANIFEST_KEY_SIZE, "snapshots/%.20s-%s.manifest", when, info->id);
+    (void)text_time_key_us(info->started_us, when);
+    (void)snprintf(out, MANIFEST_KEY_SIZE, "snapshots/%.23s-%s.manifest", when, info->id);
     return out;
+}
+
+bool manifest_visit_runs(const struct manifest_entry *entry, run_visit_fn visit, void *context,
+                         struct error *err)
+{
+    struct page_map_reader map;
+    uint64_t block = 0;
+    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
+                         entry->path);
+    for (;;) {
+        struct page_run run;
+        bool found;
+        if (!page_map_reader_next(&map, &run, &found, err))
+            return false;
+        if (!found)
+            return true;
+        if (!visit(context, block, &run, err))
+            return false;
+        block += run.count;
+    }
 }
 
 static void put_entry(struct buf *out, const struct manifest_entry *entry)
@@ -245,25 +265,22 @@ bool manifest_write(const struct repository *repository, struct manifest *manife
     return true;
 }
 
-/* Runs cover the file and stay within the packs of the table. */
-static bool check_map(const struct manifest *manifest, const struct manifest_entry *entry,
-                      struct error *err)
+struct checking {
+    const struct manifest *manifest;
+    const struct manifest_entry *entry;
+};
+
+/* Runs stay within the packs of the table; manifest_visit_runs sees to it that they cover the file.
+ */
+static bool check_run(void *context, uint64_t block, const struct page_run *run, struct error *err)
 {
-    struct page_map_reader map;
-    struct page_run run;
-    bool found;
-    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
-                         entry->path);
-    for (;;) {
-        if (!page_map_reader_next(&map, &run, &found, err))
-            return false;
-        if (!found)
-            return true;
-        if (run.is_data && (run.pack >= manifest->pack_count ||
-                            run.ordinal + run.count > manifest->packs[run.pack].page_count))
-            return error_set(err, ERROR_CORRUPT, "the page map of \"%s\" points outside its packs",
-                             entry->path);
-    }
+    const struct checking *at = context;
+    (void)block;
+    if (run->is_data && (run->pack >= at->manifest->pack_count ||
+                         run->ordinal + run->count > at->manifest->packs[run->pack].page_count))
+        return error_set(err, ERROR_CORRUPT, "the page map of \"%s\" points outside its packs",
+                         at->entry->path);
+    return true;
 }
 
 static bool copy_bytes(struct reader *body, size_t len, uint8_t **out, struct error *err)
@@ -296,7 +313,8 @@ static bool read_file(struct reader *body, const struct manifest *manifest,
         !copy_bytes(body, map_bytes, &entry->map, err))
         return false;
     entry->map_bytes = map_bytes;
-    if (!check_map(manifest, entry, err))
+    struct checking at = {.manifest = manifest, .entry = entry};
+    if (!manifest_visit_runs(entry, check_run, &at, err))
         return false;
     if ((flags & ENTRY_HASHES) == 0)
         return true;

@@ -143,7 +143,8 @@ static bool put_field(struct value *object, const struct snapshot_info *info,
     case FIELD_LSN:
         return value_set_text(object, field->key, text_lsn(*(const uint64_t *)at, text), err);
     case FIELD_TIME:
-        return value_set_text(object, field->key, text_time_ms(*(const int64_t *)at, text), err);
+        return value_set_text(object, field->key, text_time_exact_us(*(const int64_t *)at, text),
+                              err);
     }
     return true;
 }

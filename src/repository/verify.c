@@ -5,6 +5,7 @@
 #include "repository/verify.h"
 
 #include "base/stop.h"
+#include "base/workers.h"
 #include "repository/manifest.h"
 #include "repository/pack_reader.h"
 
@@ -12,9 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MAX_DEFAULT_THREADS = 4, MAX_THREADS = 64, FILES_SHOWN = 5 };
+enum { MAX_DEFAULT_THREADS = 4, FILES_SHOWN = 5 };
 
 /* One snapshot's need for one pack. */
 struct need {
@@ -32,10 +32,8 @@ struct verify_job {
     size_t need_capacity;
     uint64_t *listed; /* for the first need of each pack: size in the store + 1; 0 = not there */
     struct verify_report *report;
-    pthread_mutex_t lock; /* next, report, failed, err */
+    pthread_mutex_t lock; /* next, report */
     size_t next;
-    bool failed;
-    struct error err;
 };
 
 void verify_report_release(struct verify_report *report)
@@ -128,20 +126,12 @@ static bool add_need(struct verify_job *job, const struct need *need, struct err
     return true;
 }
 
-/* Adds the pages of one file to the counts of its packs. The map was checked by manifest_load. */
-static bool count_pages(const struct manifest_entry *entry, uint64_t *pages, struct error *err)
+static bool count_pages(void *pages, uint64_t block, const struct page_run *run, struct error *err)
 {
-    struct page_map_reader map;
-    struct page_run run;
-    bool found = true;
-    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
-                         entry->path);
-    while (found) {
-        if (!page_map_reader_next(&map, &run, &found, err))
-            return false;
-        if (found && run.is_data)
-            pages[run.pack] += run.count;
-    }
+    (void)block;
+    (void)err;
+    if (run->is_data)
+        ((uint64_t *)pages)[run->pack] += run->count;
     return true;
 }
 
@@ -152,7 +142,7 @@ static bool collect_needs(struct verify_job *job, uint32_t snapshot,
     bool done = pages != NULL || error_no_memory(err, "the list of packs");
     for (size_t i = 0; done && i < manifest->entry_count; i++)
         if (manifest->entries[i].kind == ENTRY_FILE)
-            done = count_pages(&manifest->entries[i], pages, err);
+            done = manifest_visit_runs(&manifest->entries[i], count_pages, pages, err);
     for (size_t i = 0; done && i < manifest->pack_count; i++) {
         struct need need = {.ref = manifest->packs[i], .snapshot = snapshot, .pages = pages[i]};
         done = add_need(job, &need, err);
@@ -283,74 +273,60 @@ static bool read_pack(struct verify_job *job, size_t first, struct buf *buffer,
 static size_t take_pack(struct verify_job *job)
 {
     (void)pthread_mutex_lock(&job->lock);
-    size_t first = job->failed ? job->need_count : job->next;
+    size_t first = job->next;
     if (first < job->need_count)
         job->next = pack_end(job, first);
     (void)pthread_mutex_unlock(&job->lock);
     return first;
 }
 
-static void note_result(struct verify_job *job, size_t first, bool sound, struct error *err)
+/* A damaged object is a finding; everything else (the store does not answer) ends the check. */
+static bool note_result(struct verify_job *job, size_t first, bool sound, struct error *err)
 {
     const struct pack_ref *ref = &job->needs[first].ref;
     struct verify_report *report = job->report;
+    char text[sizeof err->text];
+    bool keep_going = sound || is_about_the_object(err->kind);
     (void)pthread_mutex_lock(&job->lock);
     report->packs_checked++;
     report->pages_checked += sound ? ref->page_count : 0;
     report->bytes_read += ref->size_bytes;
-    bool keep_going = sound || (err->kind == ERROR_CORRUPT || err->kind == ERROR_UNSUPPORTED ||
-                                err->kind == ERROR_REFUSED);
-    char text[sizeof err->text];
     if (!sound && keep_going) {
         memcpy(text, err->text, sizeof text);
         keep_going = report_pack(job, first, text, err);
     }
-    if (!keep_going && !job->failed) {
-        job->failed = true;
-        job->err = *err;
-    }
     (void)pthread_mutex_unlock(&job->lock);
     if (job->options->progress != NULL)
         progress_add(&job->options->progress->bytes_done, ref->size_bytes);
+    return keep_going;
 }
 
-static void *verify_thread(void *argument)
+static bool check_packs(struct workers *workers, void *context, struct error *err)
 {
-    struct verify_job *job = argument;
-    struct error err = {0};
+    struct verify_job *job = context;
     CLEANUP(codec_context_cleanup) struct codec_context *codec = NULL;
     CLEANUP(buf_release) struct buf buffer;
     buf_init(&buffer, PACK_MAX_BYTES);
-    bool ready = codec_context_new(&codec, &err);
-    for (;;) {
+    if (!codec_context_new(&codec, err))
+        return false;
+    while (!workers_failed(workers)) {
         size_t first = take_pack(job);
         if (first >= job->need_count)
-            return NULL;
-        bool sound = ready && stop_check(&err) && read_pack(job, first, &buffer, codec, &err);
-        note_result(job, first, sound, &err);
+            break;
+        bool sound = stop_check(err) && read_pack(job, first, &buffer, codec, err);
+        if (!note_result(job, first, sound, err))
+            return false;
     }
+    return true;
 }
 
 static bool read_packs(struct verify_job *job, struct error *err)
 {
-    pthread_t threads[MAX_THREADS];
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int wanted = job->options->threads > 0          ? job->options->threads
-                 : processors > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS
-                                                    : (int)processors;
-    int started = 0;
     (void)pthread_mutex_init(&job->lock, NULL);
-    while (started < wanted && started < MAX_THREADS &&
-           pthread_create(&threads[started], NULL, verify_thread, job) == 0)
-        started++;
-    if (started == 0)
-        (void)verify_thread(job);
-    for (int i = 0; i < started; i++)
-        (void)pthread_join(threads[i], NULL);
+    bool done = workers_run(workers_count(job->options->threads, MAX_DEFAULT_THREADS), check_packs,
+                            job, err);
     (void)pthread_mutex_destroy(&job->lock);
-    if (job->failed)
-        *err = job->err;
-    return !job->failed;
+    return done;
 }
 
 static bool file_uses(const struct manifest *manifest, const struct manifest_entry *entry,

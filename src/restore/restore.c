@@ -3,21 +3,16 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/workers.h"
 #include "restore_internal.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
-enum { MAX_DEFAULT_THREADS = 8, MAX_THREADS = 64 };
+enum { MAX_DEFAULT_THREADS = 8 };
 
 int restore_threads(const struct restore_options *options)
 {
-    if (options->threads > 0)
-        return options->threads > MAX_THREADS ? MAX_THREADS : options->threads;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 1)
-        return 1;
-    return processors > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS : (int)processors;
+    return workers_count(options->threads, MAX_DEFAULT_THREADS);
 }
 
 void restore_job_release(struct restore_job *job)

@@ -81,9 +81,9 @@ MUST_CHECK bool backup_manifest_print(const struct restore_job *job, emit_fn emi
 /* The content of tablespace_map for the places of this job; buf_init'ed by the caller. */
 void restore_print_tablespace_map(const struct restore_job *job, struct buf *out);
 
-/* Names the files whose content is not what the server had, and counts them. With page checksums on it
- * must be, to the last bit; without them, hint bits of pages that were reused may differ, and nothing
- * can be said. The restore goes on: this is the data there is. */
+/* Names the files whose content is not what the server had, and counts them. With page checksums on
+ * it must be, to the last bit; without them, hint bits of pages that were reused may differ, and
+ * nothing can be said. The restore goes on: this is the data there is. */
 uint64_t restore_count_differing(const struct restore_job *job);
 /* Moves the snapshot's info out of the job. */
 void restore_fill_result(struct restore_job *job, int64_t started_us, struct restore_result *out);

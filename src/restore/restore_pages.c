@@ -11,12 +11,13 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/stop.h"
+#include "base/workers.h"
 #include "codec/crc32c.h"
 #include "codec/digest.h"
 #include "repository/page_reader.h"
 
+#include <assert.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,9 +58,6 @@ struct page_work {
     const struct segment *segments;
     const size_t *pack_start; /* pack_count + 1 positions in segments */
     _Atomic size_t next_pack;
-    pthread_mutex_t lock;
-    bool failed;
-    struct error err;
 };
 
 static bool add_segment(struct segment_list *list, const struct segment *segment, struct error *err)
@@ -72,6 +70,7 @@ static bool add_segment(struct segment_list *list, const struct segment *segment
         list->items = items;
         list->capacity = capacity;
     }
+    assert(list->items != NULL);
     list->items[list->count++] = *segment;
     return true;
 }
@@ -132,31 +131,23 @@ static bool write_zeros(struct restore_job *job, struct restore_file *file, uint
     return true;
 }
 
-static bool collect_file(struct restore_job *job, uint32_t file, struct segment_list *list,
-                         struct error *err)
+struct collecting {
+    struct restore_job *job;
+    uint32_t file;
+    struct segment_list *list;
+};
+
+static bool collect_run(void *context, uint64_t block, const struct page_run *run,
+                        struct error *err)
 {
-    const struct manifest_entry *entry = job->files[file].entry;
-    struct page_map_reader map;
-    uint64_t block = 0;
-    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
-                         entry->path);
-    for (;;) {
-        struct page_run run;
-        bool found;
-        if (!page_map_reader_next(&map, &run, &found, err))
-            return false;
-        if (!found)
-            return true;
-        struct segment segment = {.pack = run.pack,
-                                  .ordinal = run.ordinal,
-                                  .count = run.count,
-                                  .file = file,
-                                  .block = (uint32_t)block};
-        if (!(run.is_data ? add_segment(list, &segment, err)
-                          : write_zeros(job, &job->files[file], block, run.count, err)))
-            return false;
-        block += run.count;
-    }
+    const struct collecting *at = context;
+    struct segment segment = {.pack = run->pack,
+                              .ordinal = run->ordinal,
+                              .count = run->count,
+                              .file = at->file,
+                              .block = (uint32_t)block};
+    return run->is_data ? add_segment(at->list, &segment, err)
+                        : write_zeros(at->job, &at->job->files[at->file], block, run->count, err);
 }
 
 static int compare_segments(const void *a, const void *b)
@@ -317,22 +308,15 @@ static bool restore_pack(struct worker *worker, uint32_t pack, const struct segm
     return true;
 }
 
-static bool work_failed(struct page_work *work)
-{
-    (void)pthread_mutex_lock(&work->lock);
-    bool failed = work->failed;
-    (void)pthread_mutex_unlock(&work->lock);
-    return failed;
-}
-
-static bool run_worker(struct page_work *work, struct worker *worker, struct error *err)
+static bool take_packs(struct workers *workers, const struct page_work *work, struct worker *worker,
+                       _Atomic size_t *next, struct error *err)
 {
     if (!page_reader_new(work->job->repository, &worker->reader, err))
         return false;
-    while (!work_failed(work)) {
-        size_t pack = atomic_fetch_add(&work->next_pack, 1);
+    while (!workers_failed(workers)) {
+        size_t pack = atomic_fetch_add(next, 1);
         if (pack >= work->job->manifest.pack_count)
-            return true;
+            break;
         size_t start = work->pack_start[pack];
         size_t count = work->pack_start[pack + 1] - start;
         if (count > 0 && !restore_pack(worker, (uint32_t)pack, work->segments + start, count, err))
@@ -341,47 +325,20 @@ static bool run_worker(struct page_work *work, struct worker *worker, struct err
     return true;
 }
 
-static void *page_thread(void *argument)
+static bool write_packs(struct workers *workers, void *context, struct error *err)
 {
-    struct page_work *work = argument;
-    struct error err;
+    struct page_work *work = context;
     struct worker *worker = calloc(1, sizeof *worker);
-    bool done = worker != NULL || error_no_memory(&err, "a restore");
-    if (done) {
-        worker->job = work->job;
-        worker->fd = -1;
-        done = run_worker(work, worker, &err);
-        page_reader_free(worker->reader);
-        segment_list_release(&worker->wanted);
-        close_fd(&worker->fd);
-    }
+    if (worker == NULL)
+        return error_no_memory(err, "a restore");
+    worker->job = work->job;
+    worker->fd = -1;
+    bool done = take_packs(workers, work, worker, &work->next_pack, err);
+    page_reader_free(worker->reader);
+    segment_list_release(&worker->wanted);
+    close_fd(&worker->fd);
     free(worker);
-    if (!done) {
-        (void)pthread_mutex_lock(&work->lock);
-        if (!work->failed)
-            work->err = err;
-        work->failed = true;
-        (void)pthread_mutex_unlock(&work->lock);
-    }
-    return NULL;
-}
-
-static bool run_threads(struct page_work *work, struct error *err)
-{
-    pthread_t threads[64];
-    int wanted = restore_threads(work->job->options);
-    int started = 0;
-    (void)pthread_mutex_init(&work->lock, NULL);
-    while (started < wanted && pthread_create(&threads[started], NULL, page_thread, work) == 0)
-        started++;
-    if (started == 0)
-        (void)page_thread(work);
-    for (int i = 0; i < started; i++)
-        (void)pthread_join(threads[i], NULL);
-    (void)pthread_mutex_destroy(&work->lock);
-    if (work->failed)
-        *err = work->err;
-    return !work->failed;
+    return done;
 }
 
 /* Where each pack's segments begin in the sorted list; one more at the end. Gives *out. */
@@ -400,14 +357,17 @@ static size_t *index_packs(const struct segment_list *list, size_t pack_count)
 bool restore_write_pages(struct restore_job *job, struct error *err)
 {
     CLEANUP(segment_list_release) struct segment_list list = {0};
-    for (size_t i = 0; i < job->manifest.entry_count; i++)
-        if (job->files[i].entry != NULL && !collect_file(job, (uint32_t)i, &list, err))
+    for (size_t i = 0; i < job->manifest.entry_count; i++) {
+        struct collecting at = {.job = job, .file = (uint32_t)i, .list = &list};
+        if (job->files[i].entry != NULL &&
+            !manifest_visit_runs(job->files[i].entry, collect_run, &at, err))
             return false;
+    }
     if (list.count > 0)
         qsort(list.items, list.count, sizeof *list.items, compare_segments);
     CLEANUP(free_pointer) size_t *pack_start = index_packs(&list, job->manifest.pack_count);
     if (pack_start == NULL)
         return error_no_memory(err, "the list of packs");
     struct page_work work = {.job = job, .segments = list.items, .pack_start = pack_start};
-    return run_threads(&work, err);
+    return workers_run(restore_threads(job->options), write_packs, &work, err);
 }

@@ -48,6 +48,14 @@ static const char *mapped_target(const struct restore_options *options,
     return tablespace->path;
 }
 
+static bool refuse_shared(uint32_t oid, const char *target, struct error *err)
+{
+    return error_set(err, ERROR_USAGE,
+                     "cannot place tablespace %" PRIu32 " in \"%s\": something else of this "
+                     "cluster goes to the same directory",
+                     oid, target);
+}
+
 static bool add_place(struct restore_job *job, const struct snapshot_tablespace *tablespace,
                       bool *used, struct error *err)
 {
@@ -56,14 +64,9 @@ static bool add_place(struct restore_job *job, const struct snapshot_tablespace 
         return error_set(err, ERROR_USAGE,
                          "cannot place tablespace %u in \"%s\": the path must be absolute",
                          tablespace->oid, target);
-    for (size_t i = 0; i <= job->place_count; i++) {
-        const char *other = i < job->place_count ? job->places[i].target : job->options->to;
-        if (other != NULL && strcmp(other, target) == 0)
-            return error_set(err, ERROR_USAGE,
-                             "cannot place tablespace %u in \"%s\": something else of this "
-                             "cluster goes to the same directory",
-                             tablespace->oid, target);
-    }
+    for (size_t i = 0; i < job->place_count; i++)
+        if (strcmp(job->places[i].target, target) == 0)
+            return refuse_shared(tablespace->oid, target, err);
     job->places_moved |= strcmp(target, tablespace->path) != 0;
     job->places[job->place_count] = (struct restore_place){.tablespace_oid = tablespace->oid,
                                                            .target = strdup(target)};
@@ -78,6 +81,7 @@ static bool plan_places(struct restore_job *job, struct error *err)
     const struct snapshot_info *info = &job->manifest.info;
     const struct restore_options *options = job->options;
     CLEANUP(free_pointer) bool *used = calloc(options->tablespace_count + 1, sizeof *used);
+    job->place_count = 0;
     job->places = calloc(info->tablespace_count + 1, sizeof *job->places);
     if (used == NULL || job->places == NULL)
         return error_no_memory(err, "tablespaces");
@@ -214,6 +218,8 @@ static bool check_place(const struct restore_job *job, const struct restore_plac
     char link[64];
     struct stat linked;
     struct stat target;
+    if (strcmp(place->target, job->options->to) == 0)
+        return refuse_shared(place->tablespace_oid, place->target, err);
     if (!dir_is_empty(place->target, &empty, err))
         return err->kind == ERROR_NOT_FOUND;
     if (empty)

@@ -77,11 +77,13 @@ static bool choose_reader(struct tar_job *tar, uint32_t pack, struct page_reader
     return true;
 }
 
-static bool put_run(struct tar_job *tar, const struct page_run *run, struct error *err)
+static bool put_run(void *context, uint64_t block, const struct page_run *run, struct error *err)
 {
+    struct tar_job *tar = context;
     static const uint8_t zeros[PAGE_BYTES];
     const struct pack_index *index;
     struct page_reader *reader;
+    (void)block;
     for (uint32_t i = 0; !run->is_data && i < run->count; i++)
         if (!put_bytes(tar, zeros, PAGE_BYTES, err))
             return false;
@@ -91,23 +93,6 @@ static bool put_run(struct tar_job *tar, const struct page_run *run, struct erro
     return choose_reader(tar, run->pack, &reader, err) &&
            page_reader_select(reader, &tar->job->manifest.packs[run->pack], &index, err) &&
            page_reader_visit(reader, &range, 1, put_pages, tar, err);
-}
-
-static bool put_content(struct tar_job *tar, const struct manifest_entry *entry, struct error *err)
-{
-    struct page_map_reader map;
-    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
-                         entry->path);
-    for (;;) {
-        struct page_run run;
-        bool found;
-        if (!page_map_reader_next(&map, &run, &found, err))
-            return false;
-        if (!found)
-            return true;
-        if (!put_run(tar, &run, err))
-            return false;
-    }
 }
 
 static bool put_entry(struct tar_job *tar, size_t i, struct error *err)
@@ -127,7 +112,7 @@ static bool put_entry(struct tar_job *tar, size_t i, struct error *err)
     tar->file = &tar->job->files[i];
     tar->file->entry = entry;
     tar->bytes_left = entry->size_bytes;
-    return put_content(tar, entry, err);
+    return manifest_visit_runs(entry, put_run, tar, err);
 }
 
 static bool is_control(const struct manifest_entry *entry)

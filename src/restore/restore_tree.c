@@ -10,12 +10,12 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/text.h"
+#include "base/workers.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,9 +332,6 @@ static bool rewrite_tablespace_map(const struct restore_job *job, struct error *
 struct sync_work {
     struct restore_job *job;
     _Atomic size_t next;
-    pthread_mutex_t lock;
-    bool failed;
-    struct error err;
 };
 
 static bool sync_path(const struct restore_job *job, const char *path, struct error *err)
@@ -344,45 +341,26 @@ static bool sync_path(const struct restore_job *job, const char *path, struct er
            (fsync(fd) == 0 || path_error(job, "fsync", path, err));
 }
 
-static void *sync_thread(void *argument)
+static bool sync_entries(struct workers *workers, void *context, struct error *err)
 {
-    struct sync_work *work = argument;
+    struct sync_work *work = context;
     const struct restore_job *job = work->job;
-    struct error err;
-    for (;;) {
+    while (!workers_failed(workers)) {
         size_t i = atomic_fetch_add(&work->next, 1);
         if (i >= job->manifest.entry_count)
-            return NULL;
+            break;
         const struct restore_file *file = &job->files[i];
         const char *path = file->entry != NULL ? file->path : job->manifest.entries[i].path;
-        if (stop_check(&err) && sync_path(job, path, &err))
-            continue;
-        (void)pthread_mutex_lock(&work->lock);
-        if (!work->failed)
-            work->err = err;
-        work->failed = true;
-        (void)pthread_mutex_unlock(&work->lock);
-        return NULL;
+        if (!stop_check(err) || !sync_path(job, path, err))
+            return false;
     }
+    return true;
 }
 
 static bool sync_everything(struct restore_job *job, struct error *err)
 {
-    pthread_t threads[64];
     struct sync_work work = {.job = job};
-    int wanted = restore_threads(job->options);
-    int started = 0;
-    (void)pthread_mutex_init(&work.lock, NULL);
-    while (started < wanted && pthread_create(&threads[started], NULL, sync_thread, &work) == 0)
-        started++;
-    if (started == 0)
-        (void)sync_thread(&work);
-    for (int i = 0; i < started; i++)
-        (void)pthread_join(threads[i], NULL);
-    (void)pthread_mutex_destroy(&work.lock);
-    if (work.failed)
-        *err = work.err;
-    return !work.failed;
+    return workers_run(restore_threads(job->options), sync_entries, &work, err);
 }
 
 bool restore_finish_tree(struct restore_job *job, struct error *err)

@@ -175,24 +175,21 @@ static bool find_missing(const struct repository *repository, struct parent *par
     return done;
 }
 
+static bool count_run(void *live, uint64_t block, const struct page_run *run, struct error *err)
+{
+    (void)block;
+    (void)err;
+    if (run->is_data)
+        ((uint64_t *)live)[run->pack] += run->count;
+    return true;
+}
+
 static bool count_live(const struct manifest *manifest, uint64_t *live, struct error *err)
 {
-    for (size_t i = 0; i < manifest->entry_count; i++) {
-        const struct manifest_entry *entry = &manifest->entries[i];
-        struct page_map_reader map;
-        struct page_run run;
-        bool found = true;
-        if (entry->kind != ENTRY_FILE)
-            continue;
-        page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
-                             entry->path);
-        while (found) {
-            if (!page_map_reader_next(&map, &run, &found, err))
-                return false;
-            if (found && run.is_data)
-                live[run.pack] += run.count;
-        }
-    }
+    for (size_t i = 0; i < manifest->entry_count; i++)
+        if (manifest->entries[i].kind == ENTRY_FILE &&
+            !manifest_visit_runs(&manifest->entries[i], count_run, live, err))
+            return false;
     return true;
 }
 
@@ -214,10 +211,18 @@ static bool find_sparse(struct parent *parent, struct error *err)
     return done;
 }
 
+static void note_newest(const struct catalog *catalog, struct parent *parent)
+{
+    for (size_t i = 0; i < catalog->count; i++)
+        if (catalog->entries[i].info.started_us > parent->newest_started_us)
+            parent->newest_started_us = catalog->entries[i].info.started_us;
+}
+
 static bool search(const struct repository *repository, const struct parent_server *server,
                    const struct catalog *catalog, struct parent *parent, struct error *err)
 {
     bool over = false;
+    note_newest(catalog, parent);
     for (size_t i = catalog->count; i-- > 0 && !over;)
         if (!try_entry(repository, server, &catalog->entries[i], parent, &over, err))
             return false;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/text.h"
+#include "base/workers.h"
 #include "snapshot/parent.h"
 #include "snapshot_job.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     MAX_WARNINGS = 100,
@@ -20,16 +20,6 @@ enum {
     SPARSE_BUDGET_DIVISOR = 200, /* of the parent's pages: 0.5 % may be stored anew */
     SPARSE_BUDGET_MIN = 64,
 };
-
-static int default_threads(int wanted)
-{
-    if (wanted > 0)
-        return wanted;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 1)
-        return 1;
-    return processors > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS : (int)processors;
-}
 
 static bool check_settings(const struct server_settings *settings, struct error *err)
 {
@@ -185,7 +175,7 @@ static bool copy_everything(struct snapshot_job *job, struct connection *connect
 static bool new_writer(struct snapshot_job *job, struct error *err)
 {
     struct pack_writer_options options = {
-        .threads = default_threads(job->options->compress_threads),
+        .threads = workers_count(job->options->compress_threads, MAX_DEFAULT_THREADS),
         .uploads = job->options->uploads > 0 ? job->options->uploads : DEFAULT_UPLOADS,
         .progress = job->options->progress,
     };
@@ -243,6 +233,9 @@ static bool run_job(const struct repository *repository, const struct snapshot_o
         parent.manifest.info.data_checksums &&
         !parent_sample(repository, options->random, &parent, err))
         return false;
+    /* "Latest" must mean the latest, also when this machine's clock was set back. */
+    if (job.manifest.info.started_us <= parent.newest_started_us)
+        job.manifest.info.started_us = parent.newest_started_us + 1;
     use_parent(&job, &parent, forced);
     bool done = new_writer(&job, err) && copy_everything(&job, connection, &parent, err);
     if (job.diverged)

@@ -62,35 +62,34 @@ static void resolve_new_run(const struct resolver *resolver, const struct page_r
     }
 }
 
-static bool resolve_runs(struct resolver *resolver, const struct manifest_entry *entry,
-                         struct page_map_builder *out, struct error *err)
+struct resolving {
+    struct resolver *resolver;
+    struct page_map_builder *out;
+};
+
+static bool resolve_run(void *context, uint64_t block, const struct page_run *run,
+                        struct error *err)
 {
-    struct page_map_reader map;
-    page_map_reader_init(&map, entry->map, entry->map_bytes, page_count_of(entry->size_bytes),
-                         entry->path);
-    for (;;) {
-        struct page_run run;
-        bool found;
-        if (!page_map_reader_next(&map, &run, &found, err))
-            return false;
-        if (!found)
-            return page_map_builder_finish(out, err);
-        if (run.is_data && run.pack == PACK_NEW) {
-            resolve_new_run(resolver, &run, out);
-            continue;
-        }
-        if (run.is_data && !resolve_parent_run(resolver, &run, err))
-            return false;
-        page_map_builder_add(out, &run);
+    const struct resolving *at = context;
+    struct page_run resolved = *run;
+    (void)block;
+    if (run->is_data && run->pack == PACK_NEW) {
+        resolve_new_run(at->resolver, run, at->out);
+        return true;
     }
+    if (run->is_data && !resolve_parent_run(at->resolver, &resolved, err))
+        return false;
+    page_map_builder_add(at->out, &resolved);
+    return true;
 }
 
 static bool resolve_entry(struct resolver *resolver, struct manifest_entry *entry,
                           struct error *err)
 {
     CLEANUP(page_map_builder_release) struct page_map_builder out;
+    struct resolving at = {.resolver = resolver, .out = &out};
     page_map_builder_init(&out);
-    if (!resolve_runs(resolver, entry, &out, err))
+    if (!manifest_visit_runs(entry, resolve_run, &at, err) || !page_map_builder_finish(&out, err))
         return false;
     free(entry->map);
     entry->map_bytes = out.encoded.len;

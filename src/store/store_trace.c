@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct store_trace {
     struct store store;
@@ -36,9 +37,10 @@ static struct span span_start(struct store *store, const char *event, const char
 static bool span_end(const struct span *span, uint64_t bytes, bool done, const struct error *err)
 {
     int64_t us = clock_monotonic_us(&span->trace->clock) - span->started_us;
-    log_event(LOG_DEBUG, span->event, "%s \"%s\" %" PRIu64 " bytes %.1f ms %s%s%s",
-              span->trace->inner->ops->name, span->key, bytes, (double)us / 1000,
-              done ? "ok" : error_kind_name(err->kind), done ? "" : ": ", done ? "" : err->text);
+    log_event(LOG_INFO, span->event, "%s %s \"%s\" %" PRIu64 " bytes %.1f ms %s%s%s",
+              span->trace->inner->ops->name, strchr(span->event, '.') + 1, span->key, bytes,
+              (double)us / 1000, done ? "ok" : error_kind_name(err->kind), done ? "" : ": ",
+              done ? "" : err->text);
     return done;
 }
 

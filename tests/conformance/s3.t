@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 programs=${B:-build}/tests/conformance
 
 for tool in radosgw ceph-mon ceph-osd monmaptool ceph openssl curl; do
-    PATH=$PATH:/usr/sbin command -v $tool >/dev/null || tap_skip_all "needs $tool"
+    PATH=$PATH:/usr/sbin command -v $tool >/dev/null || skip_all "needs $tool"
 done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/s3.XXXXXX")
 # shellcheck disable=SC2317 # called by the trap
@@ -27,29 +27,12 @@ tests/servers/ceph bucket "$dir" conformance
 AWS_ACCESS_KEY_ID=$(setting key) AWS_SECRET_ACCESS_KEY=$(setting secret) STORE_TEST_CA=$(setting ca_file)
 export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY STORE_TEST_CA NO_PROXY='*' no_proxy='*'
 
-# suite NAME PROGRAM: its cases become ours.
-suite() {
-    local name=$1 program=$2 output line status=0
-    output=$(CMOCKA_MESSAGE_OUTPUT=TAP "$programs/$program" 2>&1) || status=$?
-    while IFS= read -r line; do
-        case $line in
-        *'# SKIP'*) tap_skip "$name: ${line##* }" "not for this store" ;;
-        'ok '*) tap_result 0 "$name: ${line#* - }" ;;
-        'not ok '*) tap_result 1 "$name: ${line#* - }" ;;
-        1..*) ;;
-        *) tap_note "${line#\# }" ;;
-        esac
-    done <<<"$output"
-    # A program that died has printed fewer cases than it has.
-    [[ $status -lt 128 ]] || tap_result 1 "$name: ended with status $status"
-}
-
-STORE_TEST_URL="s3://conformance/v4?endpoint=$endpoint" suite 'v4' test_store
-STORE_TEST_URL="s3://conformance/v2?endpoint=$endpoint&signature=v2" suite 'v2' test_store
-STORE_TEST_URL="s3://conformance/tls?endpoint=$tls" suite 'v4 over TLS' test_store
+STORE_TEST_URL="s3://conformance/v4?endpoint=$endpoint" tap_program 'v4' "$programs/test_store"
+STORE_TEST_URL="s3://conformance/v2?endpoint=$endpoint&signature=v2" tap_program 'v2' "$programs/test_store"
+STORE_TEST_URL="s3://conformance/tls?endpoint=$tls" tap_program 'v4 over TLS' "$programs/test_store"
 STORE_TEST_URL="s3://conformance?endpoint=https://cloud.${tls#https://}&style=host" \
-    suite 'v4, host style' test_store
+    tap_program 'v4, host style' "$programs/test_store"
 export STORE_TEST_CEPH=$dir STORE_TEST_BUCKET=conformance STORE_TEST_ENDPOINT=$endpoint \
     STORE_TEST_TLS_ENDPOINT=$tls
-suite 'faults' test_s3_faults
-tap_done
+tap_program 'faults' "$programs/test_s3_faults"
+done_testing

@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 programs=${B:-build}/tests/conformance
 
-[[ -n ${CHECK_ALL:-} ]] || tap_skip_all "make check-all runs it"
+[[ -n ${CHECK_ALL:-} ]] || skip_all "make check-all runs it"
 for tool in swift-proxy-server swift-object-server memcached curl; do
-    PATH=$PATH:/usr/sbin command -v $tool >/dev/null || tap_skip_all "needs $tool"
+    PATH=$PATH:/usr/sbin command -v $tool >/dev/null || skip_all "needs $tool"
 done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/swift.XXXXXX")
 # shellcheck disable=SC2317 # called by the trap
@@ -28,26 +28,10 @@ tests/servers/swift bucket "$dir" conformance
 AWS_ACCESS_KEY_ID=$(setting key) AWS_SECRET_ACCESS_KEY=$(setting secret)
 export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY NO_PROXY='*' no_proxy='*' STORE_TEST_SWIFT=1
 
-# suite NAME: the cases become ours.
-suite() {
-    local name=$1 output line status=0
-    output=$(CMOCKA_MESSAGE_OUTPUT=TAP "$programs/test_store" 2>&1) || status=$?
-    while IFS= read -r line; do
-        case $line in
-        *'# SKIP'*) tap_skip "$name: ${line##* }" "not for this store" ;;
-        'ok '*) tap_result 0 "$name: ${line#* - }" ;;
-        'not ok '*) tap_result 1 "$name: ${line#* - }" ;;
-        1..*) ;;
-        *) tap_note "${line#\# }" ;;
-        esac
-    done <<<"$output"
-    [[ $status -lt 128 ]] || tap_result 1 "$name: ended with status $status"
-}
-
-STORE_TEST_URL="s3://conformance/v4?endpoint=$endpoint" suite v4
-STORE_TEST_URL="s3://conformance/v2?endpoint=$endpoint&signature=v2" suite v2
+STORE_TEST_URL="s3://conformance/v4?endpoint=$endpoint" tap_program v4 "$programs/test_store"
+STORE_TEST_URL="s3://conformance/v2?endpoint=$endpoint&signature=v2" tap_program v2 "$programs/test_store"
 output=$(STORE_TEST_URL="s3://conformance/r?endpoint=$endpoint&region=eu-west-1" \
     "$programs/test_store" 2>&1) || true
-tap_like "$output" 'AuthorizationHeaderMalformed' 'a wrong region is refused'
-tap_like "$output" 'Set region=us-east-1 in the store' 'and the right one is named'
-tap_done
+like "$output" 'AuthorizationHeaderMalformed' 'a wrong region is refused'
+like "$output" 'Set region=us-east-1 in the store' 'and the right one is named'
+done_testing

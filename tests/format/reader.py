@@ -28,7 +28,7 @@ FEATURES = set()
 ENVELOPE_BYTES, WRITER_BYTES, TRAILER_BYTES, HASH_BYTES = 32, 8, 32, 32
 KIND_PACK, KIND_MANIFEST = 1, 2
 FLAG_LSN, FLAG_HASHES, FLAG_CRC = 1, 2, 4
-MANIFEST_NAME = re.compile(r'[0-9]{8}T[0-9]{6}Z-([0-9a-f]{16})\.manifest')
+MANIFEST_NAME = re.compile(r'[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([0-9a-f]{16})\.manifest')
 
 
 class Refused(Exception):

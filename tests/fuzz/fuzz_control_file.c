@@ -2,6 +2,7 @@
 #include "codec/crc32c.h"
 #include "postgres/control_file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < 4; i++)
             bytes[crc_at + i] = (uint8_t)(crc >> (8 * i));
     }
-    (void)control_file_parse(bytes, size - 1, &control, &err);
+    if (control_file_parse(bytes, size - 1, &control, &err) && size - 1 < crc_at)
+        abort();
     return 0;
 }

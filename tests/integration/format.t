@@ -54,4 +54,18 @@ for codec in "${codecs[@]}"; do
         rm -rf "$scene/restored" "$scene/read" "$scene/moved"
     done
 done
+
+# flipped FILE: a bit in the middle is inverted
+flipped() {
+    perl -e 'my $file = shift; chmod 0600, $file; open(my $fh, "+<", $file) or die;
+        my $at = int((-s $file) / 2); seek($fh, $at, 0); read($fh, my $byte, 1);
+        seek($fh, $at, 0); print $fh chr(ord($byte) ^ 4); close($fh) or die' "$1"
+}
+for object in 'packs/*/*.pack' 'snapshots/*.manifest'; do
+    victim=$(find "$scene/none" -path "$scene/none/$object" | sort | tail -n 1)
+    flipped "$victim"
+    fails "the second reader refuses damage in ${object%%/*}" 4 "refused: .*$(basename "$victim" |
+        cut -c1-16)" reader check "$scene/none"
+    flipped "$victim"
+done
 done_testing

@@ -18,7 +18,9 @@
 
 PG_MAJOR=${PG_MAJOR:-15}
 TESTS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export BUILD=${B:-$(dirname "$TESTS_ROOT")/build}
+BUILD=${B:-build}
+[[ $BUILD == /* ]] || BUILD=$(dirname "$TESTS_ROOT")/$BUILD
+export BUILD
 SERVER_USER=${SERVER_USER:-postgres}
 SERVER_PASSWORD=mainstay-test
 export LC_ALL=C PGCONNECT_TIMEOUT=10

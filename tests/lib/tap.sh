@@ -82,3 +82,20 @@ done_testing() {
     plan "$test_count"
     [[ $test_failed -eq 0 ]] || exit 1
 }
+
+# tap_program NAME PROGRAM: runs a program of unit tests; its cases become ours.
+tap_program() {
+    local name=$1 program=$2 output line status=0
+    output=$(CMOCKA_MESSAGE_OUTPUT=TAP "$program" 2>&1) || status=$?
+    while IFS= read -r line; do
+        case $line in
+        *'# SKIP'*) skip 1 "$name: ${line##* } is not for this store" ;;
+        'ok '*) tap_result 0 "$name: ${line#* - }" ;;
+        'not ok '*) tap_result 1 "$name: ${line#* - }" ;;
+        1..*) ;;
+        *) note "${line#\# }" ;;
+        esac
+    done <<<"$output"
+    # A program that died has printed fewer cases than it has.
+    [[ $status -lt 128 ]] || tap_result 1 "$name: ended with status $status"
+}

@@ -211,7 +211,7 @@ static void test_writing_makes_the_snapshot_exist(void **state)
     (void)state;
     make(&manifest);
     assert_string_equal(manifest_key(&manifest.info, key),
-                        "snapshots/20260301T000001Z-0000000000000001.manifest");
+                        "snapshots/20260301T000001.000000Z-0000000000000001.manifest");
     assert_true(manifest_write(&repository, &manifest, &err));
     assert_false(manifest_write(&repository, &manifest, &err)); /* never twice */
     assert_int_equal(err.kind, ERROR_EXISTS);

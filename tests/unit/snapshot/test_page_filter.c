@@ -82,8 +82,8 @@ static int tear_down(void **state)
 }
 
 /* Decides about this block after all before it. */
-static enum page_verdict decide(const char *path, bool by_lsn, uint64_t block,
-                                const uint8_t *bytes, bool partial, struct page_run *out)
+static enum page_verdict decide(const char *path, bool by_lsn, uint64_t block, const uint8_t *bytes,
+                                bool partial, struct page_run *out)
 {
     struct page_filter filter;
     struct page_run ignored;
@@ -235,6 +235,28 @@ static void test_all_reused_means_nothing_was_new(void **state)
     assert_false(filter.all_reused);
 }
 
+/* An old LSN on a page that is not the old page: LSNs do not tell the truth here. */
+static void test_hashes_at_hand_contradict_a_false_lsn(void **state)
+{
+    struct page_filter filter;
+    struct page_run run;
+    uint8_t page[PAGE_BYTES];
+    uint64_t hashes[30] = {0};
+    struct pack_index samples[3] = {{.page_hashes = hashes, .page_count = ARRAY_LEN(hashes)}};
+    struct fixture_random random = {.state = 2};
+    (void)state;
+    fixture_page(page, PAGE_NOISE, 1, &random);
+    hashes[10] = digest_xxh3(page, PAGE_BYTES); /* block 0; block 4 is page 20 */
+    parent.samples = samples;
+    page_filter_init(&filter, &parent, "rel", true);
+    assert_int_equal(page_filter_decide(&filter, 0, page, false, NULL, &run), PAGE_REUSE);
+    assert_false(filter.contradiction);
+    assert_int_equal(page_filter_decide(&filter, 3, page, false, NULL, &run), PAGE_REUSE);
+    assert_false(filter.contradiction); /* the hashes of that pack are not at hand */
+    assert_int_equal(page_filter_decide(&filter, 4, page, false, NULL, &run), PAGE_REUSE);
+    assert_true(filter.contradiction);
+}
+
 /* A damaged map (manifest_load would refuse it) must never hand out an address. */
 static void test_a_map_that_does_not_decode_reuses_nothing(void **state)
 {
@@ -259,9 +281,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_zeros_are_never_stored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sparse_packs_are_left_while_the_budget_lasts, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_pages_of_missing_packs_are_counted, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_pages_of_missing_packs_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_all_reused_means_nothing_was_new, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hashes_at_hand_contradict_a_false_lsn, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_map_that_does_not_decode_reuses_nothing, set_up,
                                         tear_down),
     };

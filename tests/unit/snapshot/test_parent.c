@@ -36,9 +36,8 @@ static void test_only_snapshots_on_the_servers_history_are_parents(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char why[256] = "";
-        struct snapshot_info info = {.id = "0123456789abcdef",
-                                     .timeline = cases[i].timeline,
-                                     .stop_lsn = cases[i].stop_lsn};
+        struct snapshot_info info = {
+            .id = "0123456789abcdef", .timeline = cases[i].timeline, .stop_lsn = cases[i].stop_lsn};
         const char *problem = parent_history_problem(&info, &server, why);
         if ((problem == NULL) != cases[i].good)
             fail_msg("%s: %s", cases[i].what, problem == NULL ? "accepted" : problem);
@@ -49,10 +48,9 @@ static void test_only_snapshots_on_the_servers_history_are_parents(void **state)
 
 static struct parent_server server_of(uint64_t system_identifier)
 {
-    return (struct parent_server){
-        .identity = {.system_identifier = system_identifier,
-                     .timeline = 1,
-                     .position = UINT64_C(0x100000000)}};
+    return (struct parent_server){.identity = {.system_identifier = system_identifier,
+                                               .timeline = 1,
+                                               .position = UINT64_C(0x100000000)}};
 }
 
 static void add_snapshot(const struct repository *repository, unsigned number, uint32_t timeline)
@@ -152,8 +150,8 @@ static void test_an_unreadable_manifest_is_passed_over_with_a_reason(void **stat
     (void)state;
     add_snapshot(&repository, 1, 1);
     assert_true(store_put(repository.store,
-                          "snapshots/20260301T000009Z-0000000000000009.manifest", "x", 1, NULL,
-                          &err));
+                          "snapshots/20260301T000009.000000Z-0000000000000009.manifest", "x", 1,
+                          NULL, &err));
     choose(&repository, &parent);
     assert_true(parent.found);
     assert_string_equal(parent.manifest.info.id, "0000000000000001");

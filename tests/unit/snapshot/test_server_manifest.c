@@ -12,13 +12,13 @@
 #include <cmocka.h>
 
 #define BEGIN "{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n\"Files\": [\n"
-#define LINE(path, size, crc)                                                                      \
-    "{ " path ", \"Size\": " size ", \"Last-Modified\": \"2026-03-01 12:00:00 GMT\", "             \
+#define LINE(path, size, crc)                                                          \
+    "{ " path ", \"Size\": " size ", \"Last-Modified\": \"2026-03-01 12:00:00 GMT\", " \
     "\"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \"" crc "\" }"
 #define VERSION_LINE LINE("\"Path\": \"PG_VERSION\"", "3", "04030201")
 #define LATIN_LINE LINE("\"Encoded-Path\": \"62e9\"", "0", "00000000")
-#define RANGES                                                                                     \
-    "\n],\n\"WAL-Ranges\": [\n{ \"Timeline\": 2, \"Start-LSN\": \"0/2000028\", "                    \
+#define RANGES                                                                   \
+    "\n],\n\"WAL-Ranges\": [\n{ \"Timeline\": 2, \"Start-LSN\": \"0/2000028\", " \
     "\"End-LSN\": \"1/2000100\" }\n],\n"
 
 static struct manifest manifest;
