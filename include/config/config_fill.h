@@ -13,6 +13,7 @@
 #include "restore/restore.h"
 #include "snapshot/snapshot.h"
 #include "store/store_open.h"
+#include "walstream/wal_stream.h"
 
 /* ERROR_USAGE when repository.url is not set. */
 MUST_CHECK bool config_fill_store(const struct config *config, struct store_options *out,
@@ -27,6 +28,8 @@ MUST_CHECK bool config_fill_connection(const struct config *config, struct secre
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out);
 void config_fill_restore(const struct config *config, struct restore_options *out);
 void config_fill_verify(const struct config *config, struct verify_options *out);
+/* Everything but the connection. */
+void config_fill_wal_stream(const struct config *config, struct wal_stream_options *out);
 void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json);
 
 #endif

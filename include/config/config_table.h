@@ -56,6 +56,9 @@ enum option_id {
     OPTION_ALERT_SNAPSHOT_AGE,
     OPTION_ALERT_WAL_LAG,
     OPTION_ALERT_FAILURES,
+    OPTION_WAL_SLOT,
+    OPTION_WAL_FLUSH_INTERVAL,
+    OPTION_WAL_CHUNK_SIZE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COUNT,
@@ -80,8 +83,9 @@ enum option_group {
     GROUP_SNAPSHOT = 1 << 3,
     GROUP_RESTORE = 1 << 4,
     GROUP_LOG = 1 << 5,
-    GROUP_DAEMON = 1 << 6, /* only the daemon reads them */
-    GROUP_ALL = (1 << 7) - 1,
+    GROUP_WAL = 1 << 6,
+    GROUP_DAEMON = 1 << 7, /* only the daemon reads them */
+    GROUP_ALL = (1 << 8) - 1,
 };
 
 struct option_row {

@@ -11,7 +11,7 @@
 
 enum { ENVELOPE_BYTES = 32 };
 
-enum object_kind { OBJECT_PACK = 1, OBJECT_MANIFEST = 2 };
+enum object_kind { OBJECT_PACK = 1, OBJECT_MANIFEST = 2, OBJECT_WAL = 3, OBJECT_HISTORY = 4 };
 
 void envelope_put(struct buf *out, enum object_kind kind, const struct repository *repository);
 

@@ -36,17 +36,26 @@ struct wal_chunk {
     int64_t modified_us; /* when it was stored, by the store's clock; 0 where it does not say */
 };
 
-/* Stores len bytes that begin at start_lsn, durably: afterwards the server may forget them. The
- * same chunk stored twice is success. *out_size (NULL allowed): bytes of the object. */
+/* Stores len bytes (1 to WAL_CHUNK_MAX_BYTES) that begin at start_lsn, durably: afterwards the
+ * server may forget them. The same chunk stored twice (an answer was lost) is success: what is
+ * stored is read and compared. ERROR_EXISTS: other WAL has that name; ERROR_CORRUPT: what has that
+ * name is damaged. *out_size (NULL allowed): bytes of the object. */
 MUST_CHECK bool wal_chunk_put(const struct repository *repository, const struct wal_source *source,
                               uint64_t start_lsn, const void *bytes, size_t len, uint64_t *out_size,
                               struct error *err);
 
-/* Reads len bytes at lsn, which must lie in the chunk; fetches only the frames that hold them and
- * checks them. ERROR_CORRUPT names the object; ERROR_REFUSED: another system identifier. */
+/* Reads len bytes at lsn, which must lie in the chunk (from a catalog: its size is used); fetches
+ * only the frames that hold them and checks them: one request for a small object (up to 1 MiB) or
+ * all of the WAL in it, whose SHA-256 is checked too; otherwise one for the head and one for the
+ * frames. ERROR_CORRUPT names the object; ERROR_REFUSED: another system identifier or segment size;
+ * ERROR_NOT_FOUND: merged into a larger chunk meanwhile, load the catalog again. */
 MUST_CHECK bool wal_chunk_read(const struct repository *repository, const struct wal_chunk *chunk,
                                const struct wal_source *source, uint64_t lsn, size_t len, void *out,
                                struct error *err);
+
+/* Where a chunk comes from, as its head says: for who has no server to ask. */
+MUST_CHECK bool wal_chunk_source(const struct repository *repository, const struct wal_chunk *chunk,
+                                 struct wal_source *out, struct error *err);
 
 /* All chunks there are, sorted by timeline, then start, then end (longest first). */
 struct wal_catalog {

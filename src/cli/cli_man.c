@@ -80,6 +80,8 @@ static const char *group_name(enum option_group group)
         return "restore.*";
     case GROUP_DAEMON:
         return "daemon.*, alert.*";
+    case GROUP_WAL:
+        return "wal.*";
     default:
         return "log.*";
     }

@@ -83,6 +83,16 @@ void config_fill_verify(const struct config *config, struct verify_options *out)
     *out = (struct verify_options){.threads = (int)config_amount(config, OPTION_RESTORE_THREADS)};
 }
 
+void config_fill_wal_stream(const struct config *config, struct wal_stream_options *out)
+{
+    *out = (struct wal_stream_options){
+        .slot = config_text(config, OPTION_WAL_SLOT),
+        .flush_interval_us = config_amount(config, OPTION_WAL_FLUSH_INTERVAL),
+        .chunk_bytes = (uint32_t)config_amount(config, OPTION_WAL_CHUNK_SIZE),
+        .merge_interval_us = INT64_C(3600000000),
+    };
+}
+
 void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json)
 {
     if (!log_level_from_text(config_text(config, OPTION_LOG_LEVEL), out_level))
