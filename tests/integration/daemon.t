@@ -193,5 +193,11 @@ is "$status" 0 'and is taken when that one ended'
 kill -TERM "$(daemon_pid second)"
 ok 'SIGTERM ends the daemon' wait_until 30 daemon_gone second
 ok 'after draining' daemon_said second 'daemon ended'
+packs=()
+for part in '' 1/2 2/2; do
+    mainstay snapshot verify --json --repository-url "$repository" ${part:+--subset $part} >"$TEST_DIR/verify.json"
+    packs+=("$(json_value "$TEST_DIR/verify.json" packs_checked)")
+done
+is "$((packs[1] + packs[2]))" "${packs[0]}" 'the parts of a verification together are all of it'
 fails 'no process of ours is left' 1 '' pgrep -f "$TEST_DIR/mainsta"
 done_testing
