@@ -1,5 +1,7 @@
 #include "repository/repository_status.h"
 
+#include "repository/wal_archive.h"
+
 #include <stdio.h>
 
 static void take_snapshot(struct repository_status *status, const struct snapshot_info *info)
@@ -36,11 +38,50 @@ static bool take_snapshots(const struct repository *repository, struct repositor
     return true;
 }
 
+/* Without a snapshot, the WAL counts from where it begins. */
+static void take_reach(struct repository_status *status, const struct wal_catalog *catalog)
+{
+    const struct wal_chunk *newest = &catalog->chunks[catalog->count - 1];
+    uint64_t from = 0;
+    uint64_t end = 0;
+    status->has_wal = true;
+    status->wal_timeline = newest->timeline;
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct wal_chunk *chunk = &catalog->chunks[i];
+        if (chunk->modified_us > status->wal_stored_us)
+            status->wal_stored_us = chunk->modified_us;
+        if (chunk->timeline != newest->timeline)
+            continue;
+        from = from == 0 ? chunk->start_lsn : from;
+        end = chunk->end_lsn > end ? chunk->end_lsn : end;
+    }
+    if (status->has_snapshot && status->last_timeline == newest->timeline &&
+        status->last_stop_lsn > from)
+        from = status->last_stop_lsn;
+    status->wal_end_lsn = wal_catalog_reach(catalog, newest->timeline, from);
+    status->wal_gap = status->wal_end_lsn < end;
+}
+
+static bool take_wal(const struct repository *repository, struct repository_status *status,
+                     struct error *err)
+{
+    struct wal_catalog catalog;
+    if (!wal_catalog_load(repository, 0, 0, &catalog, err))
+        return false;
+    status->wal_count = catalog.count;
+    for (size_t i = 0; i < catalog.count; i++)
+        status->wal_bytes += catalog.chunks[i].size_bytes;
+    if (catalog.count > 0)
+        take_reach(status, &catalog);
+    wal_catalog_release(&catalog);
+    return true;
+}
+
 bool repository_read_status(const struct repository *repository, struct repository_status *out,
                             struct error *err)
 {
     struct repository_status status = {0};
-    if (!take_snapshots(repository, &status, err))
+    if (!take_snapshots(repository, &status, err) || !take_wal(repository, &status, err))
         return error_wrap(err, "could not read the status of the repository");
     *out = status;
     return true;

@@ -35,7 +35,7 @@ postgres:
   connection: $(cluster_conninfo main) password=hunter2
 daemon:
   snapshot-schedule: "$schedule"
-  wal-stream: false
+  wal-stream: ${wal_stream:-false}
   status-interval: 1s
   listen: 127.0.0.1:0
   drain-timeout: 20s
@@ -145,6 +145,7 @@ fails 'the log does not show the URL' 1 '' grep s3cret "$scene/first.log"
 
 # --- standby ---------------------------------------------------------------------------------------
 
+wal_stream=true
 daemon_config second '@every 2s'
 daemon_start second
 ok 'a second daemon stands by' wait_until 20 daemon_said second 'standing by'
@@ -156,6 +157,9 @@ ok 'it takes over when the first one is killed' wait_until 30 metric_is second m
 diag "took over in about $((SECONDS - before)) s"
 count=$(snapshot_ids "$repository" | wc -l)
 ok 'and takes snapshots' wait_until 60 snapshots_at_least $((count + 1))
+
+ok 'and streams the WAL' wait_until 60 metric_known second mainstay_wal_stored_lsn_bytes
+ok 'and shows what its slot keeps' wait_until 20 metric_known second mainstay_slot_retained_bytes
 
 # --- one snapshot at a time ------------------------------------------------------------------------
 
@@ -189,5 +193,11 @@ is "$status" 0 'and is taken when that one ended'
 kill -TERM "$(daemon_pid second)"
 ok 'SIGTERM ends the daemon' wait_until 30 daemon_gone second
 ok 'after draining' daemon_said second 'daemon ended'
+packs=()
+for part in '' 1/2 2/2; do
+    mainstay snapshot verify --json --repository-url "$repository" ${part:+--subset $part} >"$TEST_DIR/verify.json"
+    packs+=("$(json_value "$TEST_DIR/verify.json" packs_checked)")
+done
+is "$((packs[1] + packs[2]))" "${packs[0]}" 'the parts of a verification together are all of it'
 fails 'no process of ours is left' 1 '' pgrep -f "$TEST_DIR/mainsta"
 done_testing
