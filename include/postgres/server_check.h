@@ -13,6 +13,7 @@
  *     server.wal_senders             free ones: the WAL stream and a snapshot need one each
  *     server.replication_slots       free ones: the WAL stream needs one
  *     server.sql_connection          an ordinary connection; only a warning without it
+ *     server.wal_slot                there, not lost, in use; how much WAL it holds back
  */
 #ifndef POSTGRES_SERVER_CHECK_H
 #define POSTGRES_SERVER_CHECK_H
@@ -22,5 +23,9 @@
 
 /* Appends the findings. Of the options, `replication` is ignored: both kinds are tried. */
 void server_check(const struct connection_options *options, struct check_list *out);
+
+/* Appends server.wal_slot, where an ordinary connection is allowed. */
+void server_check_slot(const struct connection_options *options, const char *slot,
+                       struct check_list *out);
 
 #endif

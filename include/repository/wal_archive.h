@@ -54,9 +54,8 @@ MUST_CHECK bool wal_chunk_read(const struct repository *repository, const struct
                                struct error *err);
 
 /* Where a chunk comes from, as its head says: for who has no server to ask. */
-MUST_CHECK bool wal_chunk_source(const struct repository *repository,
-                                 const struct wal_chunk *chunk, struct wal_source *out,
-                                 struct error *err);
+MUST_CHECK bool wal_chunk_source(const struct repository *repository, const struct wal_chunk *chunk,
+                                 struct wal_source *out, struct error *err);
 
 /* All chunks there are, sorted by timeline, then start, then end (longest first). */
 struct wal_catalog {

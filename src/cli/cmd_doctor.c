@@ -85,10 +85,12 @@ static void examine(struct check_list *list, const struct config *config)
     CLEANUP(secret_release) struct secret password = {0};
     CLEANUP(session_close) struct session session = {0};
     bool server = config_fill_connection(config, &password, &options, &err);
-    if (server)
+    if (server) {
         server_check(&options, list);
-    else
+        server_check_slot(&options, config_text(config, OPTION_WAL_SLOT), list);
+    } else {
         doctor_add_error(list, "server", &err);
+    }
     if (!open_store(list, &session, config))
         return;
     doctor_check_store(list, session.store, &random_system);
@@ -165,7 +167,7 @@ const struct command command_doctor = {
     .summary = "check server, store and repository, and say what fixes each problem",
     .details = "Writes and removes one small object under probe/ in the store; changes nothing "
                "else. Exit code 1 when a check failed.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_LOG,
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
     .examples = {"mainstay doctor --repo /srv/backup --connection 'host=/run/postgresql'"},
     .run = run_doctor,
 };

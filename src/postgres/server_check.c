@@ -3,8 +3,10 @@
 #include "connection_internal.h"
 
 #include "base/text.h"
+#include "postgres/wal_receiver.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { BLOCK_SIZE = 8192, SENDERS_NEEDED = 2 };
@@ -179,4 +181,66 @@ void server_check(const struct connection_options *options, struct check_list *o
         check_settings(ordinary, out);
     if (ordinary != NULL)
         check_with_sql(ordinary, works, out);
+}
+
+/* What is wrong with the slot, worst first. Columns: wal_status, active, bytes held back. */
+static void judge_slot(const PGresult *row, const char *slot, struct check_list *out)
+{
+    static const char name[] = "server.wal_slot";
+    char size[TEXT_SIZE];
+    uint64_t held = 0;
+    if (PQntuples(row) == 0) {
+        check_add(out, name, CHECK_WARNING,
+                  "replication slot \"%s\" does not exist: the server keeps no WAL for us", slot);
+        check_fix(out,
+                  "SELECT pg_create_physical_replication_slot('%s', true); or start mainstay "
+                  "wal stream, which makes it",
+                  slot);
+        return;
+    }
+    if (strcmp(PQgetvalue(row, 0, 0), "lost") == 0) {
+        check_add(out, name, CHECK_FAILED,
+                  "the server gave replication slot \"%s\" up: WAL that was not stored is gone",
+                  slot);
+        check_fix(out, "run mainstay wal stream --restart-after-gap and take a new snapshot");
+        return;
+    }
+    if (!text_to_u64(PQgetvalue(row, 0, 2), &held))
+        held = 0;
+    bool active = strcmp(PQgetvalue(row, 0, 1), "t") == 0;
+    check_add(out, name, active ? CHECK_OK : CHECK_WARNING,
+              "replication slot \"%s\" is %s and holds back %s of WAL", slot,
+              active ? "in use" : "not in use", text_bytes(held, size));
+    if (!active)
+        check_fix(out,
+                  "start mainstay wal stream; or, if nobody will: SELECT "
+                  "pg_drop_replication_slot('%s');",
+                  slot);
+}
+
+void server_check_slot(const struct connection_options *options, const char *slot,
+                       struct check_list *out)
+{
+    enum { QUERY_SIZE = 640 };
+    char query[QUERY_SIZE];
+    struct error err = {0};
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    CLEANUP(connection_result_cleanup) PGresult *row = NULL;
+    if (!wal_slot_check_name(slot, &err)) {
+        add_error(out, "server.wal_slot", CHECK_FAILED, &err);
+        return;
+    }
+    (void)snprintf(query, sizeof query,
+                   "SELECT coalesce(wal_status, ''), active,"
+                   " greatest(0, coalesce(CASE WHEN pg_catalog.pg_is_in_recovery()"
+                   " THEN pg_catalog.pg_last_wal_replay_lsn()"
+                   " ELSE pg_catalog.pg_current_wal_lsn() END - restart_lsn, 0))"
+                   " FROM pg_catalog.pg_replication_slots WHERE slot_name = '%s'",
+                   slot);
+    if (!open_connection(options, false, &connection, &err))
+        return; /* said by server.sql_connection */
+    if (!connection_execute(connection, query, PGRES_TUPLES_OK, "inspect the slot", &row, &err))
+        add_error(out, "server.wal_slot", CHECK_WARNING, &err);
+    else
+        judge_slot(row, slot, out);
 }
