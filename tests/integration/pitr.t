@@ -216,9 +216,9 @@ finish
 
 # shellcheck disable=SC2016 # the inner shell's own variables
 as_server sh -c 'echo $$ >"$0"; exec "$@"' "$scene/stream.pid" "$MAINSTAY" wal stream "${repo[@]}" \
-    --connection "$(cluster_conninfo second)" --wal-flush-interval 200ms >"$TEST_DIR/stream.log" 2>&1 &
+    --connection "$(cluster_conninfo second)" --wal-flush-interval 1s >"$TEST_DIR/stream.log" 2>&1 &
 stream_job=$!
-point() { mainstay restore-point create "${repo[@]}" --connection "$(cluster_conninfo second)" --json "$@" >"$TEST_DIR/point.json"; }
+point() { mainstay restore-point create "${repo[@]}" --connection "$(cluster_conninfo second)" --json "$@" | tee "$TEST_DIR/point.json"; }
 fails 'a name that cannot be kept' 2 'cannot be the name' point 'a b'
 ok 'a restore point' point before-import
 is "$(json_value "$TEST_DIR/point.json" timeline)" 2 'it gives the timeline'
