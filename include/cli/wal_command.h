@@ -7,8 +7,9 @@
 
 /* Appends "'/usr/bin/mainstay' wal get --config '/etc/...' %f %p" to out. Settings that came from
  * flags or the environment are written out, because the server has neither; paths become absolute.
+ * pad_gap: the recovery has a target (see restore/wal_segment.h).
  * ERROR_REFUSED when a password would have to be written. */
-MUST_CHECK bool wal_command_put_get(const struct invocation *call, struct buf *out,
+MUST_CHECK bool wal_command_put_get(const struct invocation *call, bool pad_gap, struct buf *out,
                                     struct error *err);
 /* "'/usr/bin/mainstay' wal clean": recovery_end_command. */
 MUST_CHECK bool wal_command_put_clean(struct buf *out, struct error *err);

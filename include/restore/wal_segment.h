@@ -7,8 +7,10 @@
  *   - behind the last byte of the timeline that the store has, the rest of that segment is zeros.
  *     Refusing the segment would throw away what came in since it began; a server that follows
  *     (standby) asks again and then gets more;
- *   - WAL that is missing although more of it follows is an error, never "not there".
- * Source: PostgreSQL, xlogrecovery.c (WaitForWALToBecomeAvailable, XLogFileReadAnyTLI).
+ *   - WAL that is missing although more of it follows is an error, never "not there". Only a
+ * recovery with a target may have what comes before the gap, because PostgreSQL (13 and later)
+ * itself fails when the WAL seems to end before its target. Source: PostgreSQL, xlogrecovery.c
+ * (WaitForWALToBecomeAvailable, XLogFileReadAnyTLI).
  */
 #ifndef RESTORE_WAL_SEGMENT_H
 #define RESTORE_WAL_SEGMENT_H
@@ -21,6 +23,7 @@ struct wal_segment {
     uint32_t timeline;
     uint64_t start_lsn;
     uint64_t end_lsn;
+    bool pad_gap; /* a gap that begins inside is filled with zeros, too */
 };
 
 /* "000000010000000000000003". False for other names ("....partial", "....backup"). */

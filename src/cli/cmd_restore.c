@@ -191,7 +191,8 @@ static bool print_commands(const struct invocation *call, const struct recovery_
         log_event(LOG_WARNING, "restore.credentials",
                   "the server fetches its WAL with credentials of its own: AWS_ACCESS_KEY_ID and "
                   "AWS_SECRET_ACCESS_KEY must be in its environment, or in a file");
-    return wal_command_put_get(call, get, err) && wal_command_put_clean(clean, err);
+    return wal_command_put_get(call, target->kind != TARGET_LATEST, get, err) &&
+           wal_command_put_clean(clean, err);
 }
 
 static bool run_with_target(struct invocation *call, const struct session *session,

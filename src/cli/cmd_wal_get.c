@@ -141,6 +141,7 @@ static bool get_segment(struct invocation *call, const struct session *session, 
         return error_wrap(err, "could not find out whose WAL is wanted");
     if (!wal_segment_from_name(call->operand, job->source.segment_bytes, &job->segment))
         return not_there(call); /* "....backup" and the like: nobody stores them */
+    job->segment.pad_gap = invocation_has(call, "pad-gap");
     if (!wal_spool_take(spool, &job->segment, call->second_operand, &taken, err) ||
         (!taken && !fetch_segment(call, session, job, err)))
         return false;
@@ -202,6 +203,9 @@ const struct command command_wal_get = {
                "are fetched in the background, up to restore.prefetch. The last segment of the WAL "
                "in the repository is filled up with zeros.",
     .groups = GROUP_REPOSITORY | GROUP_RESTORE | GROUP_LOG,
+    .flags = {{"pad-gap", NULL, NULL,
+               "For a recovery with a target: give what comes before a gap. PostgreSQL itself does "
+               "not end before its target."}},
     .operand = "FILE",
     .second_operand = "PATH",
     .for_server = true,

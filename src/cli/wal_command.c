@@ -58,12 +58,13 @@ static bool put_option(const struct config *config, enum option_id id, struct bu
     return recovery_put_argument(value, out, err);
 }
 
-bool wal_command_put_get(const struct invocation *call, struct buf *out, struct error *err)
+bool wal_command_put_get(const struct invocation *call, bool pad_gap, struct buf *out,
+                         struct error *err)
 {
     const struct config *config = &call->config;
     if (!put_program(out, err))
         return false;
-    buf_printf(out, " wal get");
+    buf_printf(out, " wal get%s", pad_gap ? " --pad-gap" : "");
     if (config->file != NULL) {
         CLEANUP(free_pointer) char *file = absolute(config->file);
         if (file == NULL)

@@ -39,7 +39,8 @@ struct wal_segment wal_segment_next(const struct wal_segment *segment)
     uint64_t bytes = segment->end_lsn - segment->start_lsn;
     return (struct wal_segment){.timeline = segment->timeline,
                                 .start_lsn = segment->end_lsn,
-                                .end_lsn = segment->end_lsn + bytes};
+                                .end_lsn = segment->end_lsn + bytes,
+                                .pad_gap = segment->pad_gap};
 }
 
 static bool say_gap(const struct wal_segment *segment, uint64_t from, uint64_t to,
@@ -81,10 +82,11 @@ bool wal_segment_read(const struct repository *repository, const struct wal_sour
         return true;
     }
     uint64_t next = timeline_chain_next(chain, wal, at);
-    if (next != UINT64_MAX)
+    bool padded = segment->pad_gap && at > segment->start_lsn;
+    if (next != UINT64_MAX && !padded)
         return say_gap(segment, at, next, err);
-    if (at <
-        timeline_chain_begin(chain)) /* the timeline began later than its ancestors' WAL ends */
+    /* The timeline began later than the WAL of its ancestors ends. */
+    if (at < timeline_chain_begin(chain) && !padded)
         return say_gap(segment, at, timeline_chain_begin(chain), err);
     if (at == segment->start_lsn)
         return true;

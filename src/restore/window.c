@@ -276,7 +276,7 @@ static uint64_t wal_needed_to(const struct recovery_target *target,
 
 static bool reaches(const struct recovery_view *view, const struct timeline_chain *chain,
                     const struct recovery_target *target, const struct snapshot_info *info,
-                    uint64_t reach)
+                    uint64_t reach, bool named)
 {
     bool behind;
     uint64_t to = wal_needed_to(target, info, &behind);
@@ -290,12 +290,15 @@ static bool reaches(const struct recovery_view *view, const struct timeline_chai
     bool gap = timeline_chain_next(chain, &view->wal, reach) != UINT64_MAX;
     if (target->kind == TARGET_TIME && stored != 0)
         return target->time_us <= stored + (gap ? 0 : CLOCK_SLACK_US);
+    /* PostgreSQL fails when it does not meet the transaction: the caller named the snapshot. */
+    if (gap && target->kind == TARGET_XID && named)
+        return true;
     return !gap && (target->kind != TARGET_TIME || reach > info->stop_lsn);
 }
 
 static struct candidate judge(const struct recovery_view *view, const struct timeline_chain *chain,
                               const struct recovery_target *target,
-                              const struct catalog_entry *entry)
+                              const struct catalog_entry *entry, bool named)
 {
     struct candidate candidate = {.fit = FIT_UNREADABLE};
     const struct snapshot_info *info = &entry->info;
@@ -310,7 +313,8 @@ static struct candidate judge(const struct recovery_view *view, const struct tim
         (target->kind == TARGET_TIME && info->finished_us > target->time_us))
         return candidate;
     candidate.reach = timeline_chain_reach(chain, &view->wal, wal_needed_from(info));
-    candidate.fit = reaches(view, chain, target, info, candidate.reach) ? FIT_GOOD : FIT_TOO_SHORT;
+    candidate.fit = reaches(view, chain, target, info, candidate.reach, named) ? FIT_GOOD
+                                                                               : FIT_TOO_SHORT;
     return candidate;
 }
 
@@ -404,6 +408,7 @@ static int telling(enum fit fit)
 }
 
 struct search {
+    bool named;                        /* the caller named the snapshot */
     const struct catalog_entry *entry; /* the best so far; NULL = none */
     const struct timeline_chain *chain;
     struct candidate candidate;
@@ -414,12 +419,13 @@ static bool consider(const struct recovery_view *view, const struct recovery_tar
 {
     const struct timeline_chain *chain = recovery_view_chain(
         view, timeline != 0 ? timeline : entry->info.timeline);
-    struct candidate candidate = judge(view, chain, target, entry);
+    struct candidate candidate = judge(view, chain, target, entry, search->named);
     bool good = candidate.fit == FIT_GOOD;
     /* Of several that are too new the oldest is told. */
     if (good || search->entry == NULL || telling(candidate.fit) > telling(search->candidate.fit) ||
         (candidate.fit == FIT_TOO_NEW && search->candidate.fit == FIT_TOO_NEW))
-        *search = (struct search){.entry = entry, .chain = chain, .candidate = candidate};
+        *search = (struct search){
+            .named = search->named, .entry = entry, .chain = chain, .candidate = candidate};
     return good;
 }
 
@@ -433,6 +439,9 @@ static bool search_snapshots(const struct recovery_view *view, const struct reco
         size_t at = place_unknown ? i : count - 1 - i;
         if (consider(view, target, timeline, &view->snapshots.entries[at], search))
             return true;
+        /* Before or behind the gap? Only a person can know. */
+        if (place_unknown && search->candidate.fit == FIT_TOO_SHORT)
+            return false;
     }
     return false;
 }
@@ -441,7 +450,7 @@ bool recovery_choose(const struct recovery_view *view, const struct recovery_tar
                      const char *wanted, struct recovery_choice *out, struct error *err)
 {
     uint32_t timeline;
-    struct search search = {0};
+    struct search search = {.named = wanted != NULL};
     const struct catalog_entry *named = NULL;
     if (!choose_timeline(view, target, &timeline, err) ||
         (wanted != NULL && !catalog_find(&view->snapshots, wanted, &named, err)))

@@ -206,45 +206,52 @@ ok 'timeline 3: sound indexes and heaps' amcheck "r$number"
 finish
 recovered 'onto timeline 2' 'early a b c d e on-two' --target-lsn "$after_on_two" --target-timeline 2
 finish
-recovered 'before timeline 2, on its way' 'early a b c d' --target-xid "$xid_d" --target-timeline 2
+first_snapshot=$(snapshot_ids "$repository" | head -n 1)
+fails 'behind that target WAL is missing' 5 'is missing from' restore "$scene/no" --latest --target-timeline 2 --snapshot "$first_snapshot"
+fails 'a transaction on an unknown side of it' 5 'is missing from' restore "$scene/no" --target-xid "$xid_d" --target-timeline 2
+recovered 'before timeline 2, on its way' 'early a b c d' --target-xid "$xid_d" --target-timeline 2 --snapshot "$first_snapshot"
 finish
 
-# --- restore points --------------------------------------------------------------------------------
+# --- restore points, with a stream -----------------------------------------------------------------
 
-point() { mainstay restore-point create "${repo[@]}" --postgres-connection "$(cluster_conninfo second)" --json "$@" >"$TEST_DIR/point.json"; }
+# shellcheck disable=SC2016 # the inner shell's own variables
+as_server sh -c 'echo $$ >"$0"; exec "$@"' "$scene/stream.pid" "$MAINSTAY" wal stream "${repo[@]}" \
+    --connection "$(cluster_conninfo second)" --wal-flush-interval 1s >"$TEST_DIR/stream.log" 2>&1 &
+stream_job=$!
+point() { mainstay restore-point create "${repo[@]}" --connection "$(cluster_conninfo second)" --json "$@" | tee "$TEST_DIR/point.json"; }
 fails 'a name that cannot be kept' 2 'cannot be the name' point 'a b'
-fails 'without a stream it says so' 1 'not in the repository' point lost --timeout 0
-lsn=$(wal_lsn second)
-point before-import --timeout 60s &
-creating=$!
-ok 'the point is recorded' wait_until 30 test -e "$repository/restore-points/before-import.json"
-transaction second after-point
-scene_psql second -c CHECKPOINT
-fed_from=$(mainstay wal window "${repo[@]}" --json | tr -d '\n ' | grep -o '"timeline":2,[^}]*' | tail -n 1 | sed 's/.*"last_lsn":"\([^"]*\)".*/\1/')
-feed second 2 "$fed_from" "$(wal_lsn second)"
-status=0
-wait "$creating" || status=$?
-is "$status" 0 'the command waits for the WAL'
-is "$(json_value "$TEST_DIR/point.json" timeline)" 2 'and gives the timeline'
+ok 'a restore point' point before-import
+is "$(json_value "$TEST_DIR/point.json" timeline)" 2 'it gives the timeline'
+like "$(json_value "$TEST_DIR/point.json" lsn)" '^0/[0-9A-F]+$' 'and the LSN'
 fails 'a name is used once' 5 'there is one at' point before-import
 like "$(mainstay restore-point list "${repo[@]}")" 'before-import' 'the list shows it'
+transaction second imported
+ok 'another one' point after-import
 recovered 'restore point' 'early a b c d e on-two' --target-name before-import
+finish
+recovered 'the later restore point' 'early a b c d e on-two imported' --target-name after-import
 finish
 
 # --- a standby -------------------------------------------------------------------------------------
 
-ok 'standby: restore' restore "$scene/standby" --standby --delta
-ok 'standby.signal' test -e "$scene/standby/standby.signal"
+rm -rf "$repository/history/00000003.history" "$repository/wal/00000003" # a standby follows the newest timeline
+ok 'standby: restore' restore "$scene/standby" --standby
+ok 'standby: pg_verifybackup' verify_backup "$scene/standby"
+ok 'standby.signal' test -e "$scene/standby/standby.signal" -a ! -e "$scene/standby/recovery.signal"
 cluster_register standby "$scene/standby"
 cluster_configure standby 'hot_standby = on' "primary_conninfo = '$(cluster_conninfo second)'"
-cluster_configure standby "recovery_target_timeline = '2'"
-sed -i "/recovery_target_timeline/d" "$scene/standby/postgresql.auto.conf"
 ok 'it starts' cluster_start standby
 transaction second streamed
 ok 'it follows' cluster_wait standby "SELECT pg_last_wal_replay_lsn() >= '$after_streamed'"
 is "$(points standby)" "$(points second)" 'and has the same rows'
 is "$(scene_psql standby -c 'SELECT status FROM pg_stat_wal_receiver')" streaming 'over a stream'
 cluster_stop standby
+
+status=0
+kill -TERM "$(cat "$scene/stream.pid")"
+wait "$stream_job" || status=$?
+is "$status" 0 'the stream ends in good order'
+fails 'without a stream the command says so' 1 'not in the repository' point lost --timeout 0
 cluster_stop second
 
 done_testing

@@ -178,6 +178,26 @@ static void test_a_gap_is_never_the_end(void **state)
     refused(scene, 1, 0, "0/0 to 0/100000");
 }
 
+static void test_a_recovery_with_a_target_gets_what_comes_before_a_gap(void **state)
+{
+    struct error err;
+    enum wal_segment_state segment_state;
+    const struct scene *scene = *state;
+    struct wal_segment segment = segment_at(1, 1);
+    segment.pad_gap = true;
+    put(scene, 1, SEGMENT, SEGMENT + 5000);
+    put(scene, 1, SEGMENT + 5001, 2 * SEGMENT);
+    put(scene, 1, 3 * SEGMENT, 4 * SEGMENT);
+    assert_true(
+        wal_segment_fetch(&scene->repository, &source, &segment, scene->out, &segment_state, &err));
+    assert_int_equal(segment_state, WAL_SEGMENT_PARTIAL);
+    check_content(scene, 1, 1, SEGMENT + 5000);
+    segment = wal_segment_next(&segment); /* nothing of it: that is no end */
+    assert_false(
+        wal_segment_fetch(&scene->repository, &source, &segment, scene->out, &segment_state, &err));
+    assert_int_equal(err.kind, ERROR_REFUSED);
+}
+
 static void test_a_new_timeline_begins_with_the_old_ones_wal(void **state)
 {
     const struct scene *scene = *state;
@@ -301,6 +321,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_end_of_the_wal_is_filled_up_with_zeros, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_gap_is_never_the_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_recovery_with_a_target_gets_what_comes_before_a_gap,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_timeline_begins_with_the_old_ones_wal, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_wal_missing_before_a_timeline_is_a_gap, set_up,

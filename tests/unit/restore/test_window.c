@@ -176,6 +176,13 @@ static void test_a_gap_makes_two_windows(void **state)
     refused(&scene, at_lsn(270), NULL, "is missing from 0/FA to 0/104", "0/96");
     assert_string_equal(chosen(&scene, at_lsn(500), 1), "bbbb");
     refused(&scene, at_lsn(500), "aaaa", "is missing from 0/FA", "timeline 1 from 0/15E");
+    /* nobody knows on which side of the gap a transaction is, but who names the snapshot may */
+    struct error err;
+    struct recovery_choice choice;
+    struct recovery_target xid = on(TARGET_XID, 1);
+    refused(&scene, xid, NULL, "from snapshot aaaa: the WAL of timeline 1 is missing", "0/15E");
+    assert_true(recovery_choose(&scene.view, &xid, "aaaa", &choice, &err));
+    assert_string_equal(choice.snapshot->info.id, "aaaa");
     refused(&scene, at_second(25), NULL, "missing", "Recoverable is timeline 1");
     end(&scene);
 }
