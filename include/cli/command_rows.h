@@ -16,7 +16,6 @@ extern const struct command command_snapshot_expire;
 extern const struct command command_restore;
 extern const struct command command_restore_point_create;
 extern const struct command command_restore_point_list;
-extern const struct command command_status;
 extern const struct command command_wal_stream;
 extern const struct command command_wal_status;
 extern const struct command command_status;

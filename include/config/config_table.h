@@ -71,9 +71,6 @@ enum option_id {
     OPTION_RETENTION_TIMEZONE,
     OPTION_RETENTION_WAL_WINDOW,
     OPTION_RETENTION_GC_GRACE,
-    OPTION_WAL_SLOT,
-    OPTION_WAL_FLUSH_INTERVAL,
-    OPTION_WAL_CHUNK_SIZE,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COUNT,
@@ -102,8 +99,6 @@ enum option_group {
     GROUP_DAEMON = 1 << 7,    /* only the daemon reads them */
     GROUP_RETENTION = 1 << 8, /* what is kept, and for how long */
     GROUP_ALL = (1 << 9) - 1,
-    GROUP_DAEMON = 1 << 7, /* only the daemon reads them */
-    GROUP_ALL = (1 << 8) - 1,
 };
 
 struct option_row {

@@ -17,7 +17,6 @@ static const struct command *const commands[] = {
     &command_restore,
     &command_restore_point_create,
     &command_restore_point_list,
-    &command_status,
     &command_wal_stream,
     &command_wal_status,
     &command_status,

@@ -520,38 +520,6 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "24h",
          .help = "Packs that no snapshot needs stay this long, and a snapshot under way is taken "
                  "for dead after it: longer than the longest snapshot takes."},
-    [OPTION_WAL_SLOT] =
-        {.name = "wal.slot",
-         .type = OPTION_TEXT,
-         .group = GROUP_WAL,
-         .standard = "mainstay",
-         .max = 63,
-         .alias = "slot",
-         .example = "mainstay",
-         .help = "Replication slot that makes the server keep the WAL that is not stored yet; made "
-                 "when it is missing. It is also the application_name (for "
-                 "synchronous_standby_names), unless the connection string has one."},
-    [OPTION_WAL_FLUSH_INTERVAL] =
-        {.name = "wal.flush-interval",
-         .type = OPTION_DURATION,
-         .group = GROUP_WAL,
-         .standard = "5s",
-         .min = SECOND_US,
-         .max = 10 * (int64_t)MINUTE_US,
-         .zero = "whenever the store is free, for synchronous commits",
-         .example = "5s",
-         .help = "WAL is stored at least this often while there is any: what a disaster costs at "
-                 "most."},
-    [OPTION_WAL_CHUNK_SIZE] =
-        {.name = "wal.chunk-size",
-         .type = OPTION_BYTES,
-         .group = GROUP_WAL,
-         .standard = "16MiB",
-         .min = MIB,
-         .max = 32 * (int64_t)MIB,
-         .example = "16MiB",
-         .help = "Under load WAL is stored as soon as this much has come. The stream takes about "
-                 "four times as much memory."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,
