@@ -1,8 +1,8 @@
 #!/bin/bash
 # Recovery to a point: transactions whose time, LSN and id are known, restored to just before and
 # just after, over two promotions; everything that must be refused; a standby.
-# time limit: 420
-# majors: 13 15 18
+# time limit: 900
+# majors: 13 18
 # shellcheck disable=SC2317 # functions are called by ok and fails
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

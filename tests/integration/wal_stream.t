@@ -2,7 +2,7 @@
 # The WAL stream under load, with kill -9, a stop request, a slot in use, a fast shutdown and a
 # restart, and as a synchronous standby. What is in the store is compared byte by byte with the
 # server's own segments, or recovered from.
-# majors: 13 15 18
+# majors: 13 18
 # time limit: 280
 . "$(dirname "$0")/../lib/scene.sh"
 . "$(dirname "$0")/../lib/wal_scene.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The WAL stream where the WAL breaks off: the server removed what was not stored, a standby is
 # promoted in mid-stream or while nobody streams, an old primary went its own way.
-# majors: 13 15 18
+# majors: 13 18
 # time limit: 280
 . "$(dirname "$0")/../lib/scene.sh"
 . "$(dirname "$0")/../lib/wal_scene.sh"
