@@ -41,7 +41,12 @@ says 'a bad exit is a failure' 1 '1 passed, 1 failed' 'exited with status 3' \
 says 'time runs out' 1 '1 passed, 1 failed' 'ran out of time after 1 s' \
     <<<$'# time limit: 1\necho 1..2; echo ok 1; sleep 60'
 says 'a process left behind is a failure, and ended' 1 '1 passed, 1 failed' 'left processes behind' \
-    <<<'cd "$TMPDIR"; setsid sleep 61 & echo 1..1; echo ok 1'
+    <<'TOY'
+cd "$TMPDIR"
+setsid sh -c ': >up; exec sleep 61' &
+until [ -e up ]; do sleep 0.01; done # in a session of its own by now
+echo 1..1; echo ok 1
+TOY
 says 'several plans add up, as cmocka prints one for each group' 0 '3 passed, 0 failed' '3 cases' \
     <<<'echo 1..1; echo ok 1; echo 1..2; echo ok 1; echo ok 2'
 says 'cmocka marks skipped cases this way' 0 '0 passed, 0 failed, 1 skipped' 'test_later' \
