@@ -108,7 +108,8 @@ static void pause_before_retry(struct courier *courier, struct parcel *parcel)
 static void take_first(struct courier *courier)
 {
     courier->count--;
-    memmove(courier->parcels, courier->parcels + 1, courier->count * sizeof courier->parcels[0]);
+    for (size_t i = 0; i < courier->count; i++)
+        courier->parcels[i] = courier->parcels[i + 1];
 }
 
 /* With the lock held, except while it is on its way. */

@@ -137,7 +137,7 @@ static bool merge_group(const struct repository *repository, const struct wal_ca
                                .start_lsn = group->start_lsn,
                                .end_lsn = group->end_lsn};
     size_t len = (size_t)wal_bytes_of(&merged);
-    CLEANUP(free_pointer) uint8_t *wal = malloc(len);
+    CLEANUP(free_pointer) uint8_t *wal = malloc(len + 1);
     if (wal == NULL)
         return error_no_memory(err, "a WAL chunk");
     if (!wal_chunk_source(repository, &catalog->chunks[group->first], &source, err) ||
