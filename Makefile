@@ -44,7 +44,7 @@ $(B)/mainstay: $(B)/src/cli/cli_main.o $(B)/libmainstay.a
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/mainstayd: $(B)/src/daemon/daemon_main.o $(B)/libmainstay.a
-	$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/libmainstay.a: $(OBJECTS)
 	@rm -f $@

@@ -10,7 +10,8 @@
 
 #include "store/store.h"
 
-/* Opens the directory `root`, which is created (with parents) by the first put. Gives *out. */
+/* Opens the directory `root`, which is created (with parents) by the first put; one that
+ * was there already must stay the same directory, else puts are ERROR_UNAVAILABLE. Gives *out. */
 MUST_CHECK bool store_local_open(const char *root, struct store **out, struct error *err);
 
 #endif

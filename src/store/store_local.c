@@ -20,6 +20,9 @@ enum { TEMPORARY_MAX_AGE_S = 86400 };
 struct store_local {
     struct store store;
     char *root;
+    bool root_known; /* the directory was there when the store was opened: */
+    dev_t root_device;
+    ino_t root_inode;
 };
 
 static struct store_local *from_store(struct store *store)
@@ -110,6 +113,20 @@ static bool link_object(const char *temporary, const char *path, const char *key
     return dir_sync(directory, err);
 }
 
+/* A disk that was unmounted, or a directory that was moved away, must not be made anew beside the
+ * objects: they would be split over two places. */
+static bool check_root(const struct store_local *local, struct error *err)
+{
+    struct stat info;
+    if (!local->root_known || (stat(local->root, &info) == 0 && info.st_dev == local->root_device &&
+                               info.st_ino == local->root_inode))
+        return true;
+    (void)error_set(err, ERROR_UNAVAILABLE, "the directory \"%s\" is not the one that was opened",
+                    local->root);
+    err->retryable = true;
+    return error_hint(err, "Is its disk still mounted?");
+}
+
 static bool local_put(struct store *store, const char *key, const void *bytes, size_t len,
                       const uint8_t *sha256, struct error *err)
 {
@@ -119,7 +136,7 @@ static bool local_put(struct store *store, const char *key, const void *bytes, s
     if (path == NULL)
         return false;
     CLEANUP(free_pointer) char *temporary = NULL;
-    if (!write_temporary(root, bytes, len, &temporary, err))
+    if (!check_root(from_store(store), err) || !write_temporary(root, bytes, len, &temporary, err))
         return error_wrap(err, "could not store object \"%s\"", key);
     bool done = create_parents(root, path, err) && link_object(temporary, path, key, err);
     (void)unlink(temporary);
@@ -363,7 +380,13 @@ bool store_local_open(const char *root, struct store **out, struct error *err)
         free(copy);
         return error_no_memory(err, "a local store");
     }
+    struct stat info;
     *local = (struct store_local){.store = {.ops = &local_ops}, .root = copy};
+    if (stat(copy, &info) == 0) {
+        local->root_known = true;
+        local->root_device = info.st_dev;
+        local->root_inode = info.st_ino;
+    }
     remove_old_temporaries(copy);
     *out = &local->store;
     return true;

@@ -200,6 +200,26 @@ static void test_opening_removes_temporary_files_older_than_a_day(void **state)
     free(new_path);
 }
 
+static void test_a_directory_that_went_away_is_not_made_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    struct store *opened;
+    struct stat info;
+    char *away = text_format("%s.away", fixture->root);
+    put(fixture->store, "first"); /* makes it */
+    assert_true(store_local_open(fixture->root, &opened, &err));
+    assert_int_equal(rename(fixture->root, away), 0);
+    assert_false(store_put(opened, "second", "x", 1, NULL, &err));
+    assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+    assert_true(err.retryable);
+    assert_int_not_equal(stat(fixture->root, &info), 0);
+    assert_int_equal(rename(away, fixture->root), 0);
+    put(opened, "second");
+    store_close(opened);
+    free(away);
+}
+
 static void test_relative_and_root_directories_are_refused(void **state)
 {
     static const char *const bad[] = {"", "backup", "/", "//"};
@@ -226,6 +246,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_of_processes_that_race_for_a_key_one_wins, open_store,
                                         close_store),
         cmocka_unit_test_setup_teardown(test_opening_removes_temporary_files_older_than_a_day,
+                                        open_store, close_store),
+        cmocka_unit_test_setup_teardown(test_a_directory_that_went_away_is_not_made_anew,
                                         open_store, close_store),
         cmocka_unit_test(test_relative_and_root_directories_are_refused),
     };
