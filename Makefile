@@ -27,7 +27,8 @@ SUB = @+$(MAKE) --no-print-directory
 
 MAINS = src/cli/cli_main.c src/daemon/daemon_main.c
 SOURCES = $(filter-out $(MAINS),$(wildcard src/*/*.c))
-OBJECTS = $(SOURCES:%.c=$(B)/%.o)
+OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded_data.o
+EMBEDDED = $(sort $(wildcard runbooks/*.yaml runbooks/*.json runbooks/adapters/*/*))
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
@@ -49,6 +50,16 @@ $(B)/mainstayd: $(B)/src/daemon/daemon_main.o $(B)/libmainstay.a
 $(B)/libmainstay.a: $(OBJECTS)
 	@rm -f $@
 	@ar rcs $@ $^
+
+# The list itself is a prerequisite too: removing a file must be noticed.
+$(B)/embedded.list: $(if $(filter-out $(file <$(B)/embedded.list),$(EMBEDDED))$(filter-out $(EMBEDDED),$(file <$(B)/embedded.list)),FORCE)
+	@mkdir -p $(@D)
+	@echo "$(EMBEDDED)" >$@
+
+$(B)/embedded_data.o: src/base/embed.awk $(B)/embedded.list $(EMBEDDED)
+	@echo "  embed"
+	$(Q)awk -f src/base/embed.awk $(EMBEDDED) </dev/null >$(B)/embedded.S
+	$(Q)$(CC) -c -o $@ $(B)/embedded.S
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -136,5 +147,5 @@ help: ## this list
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .PHONY: all programs unit demo demo-s3 check check-all deps install sanitize run-sanitize coverage \
-        run-coverage format lint bench fuzz run-fuzz clean help
+        run-coverage format lint bench fuzz run-fuzz clean help FORCE
 .SECONDARY:

@@ -272,6 +272,11 @@ bool connection_send(struct connection *connection, const char *statement, struc
 {
     if (PQsendQuery(connection->pg, statement) != 1)
         return connection_error(connection, NULL, "send a statement", err);
+    return connection_flush(connection, err);
+}
+
+bool connection_flush(struct connection *connection, struct error *err)
+{
     for (;;) {
         int left = PQflush(connection->pg);
         if (left == 0)

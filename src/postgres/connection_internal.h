@@ -21,6 +21,7 @@ struct connection {
     int64_t answer_timeout_us;      /* of connection_execute; 0: it may take as long as it wants */
     connection_notice_fn on_notice; /* NULL: forgotten */
     void *notice_context;
+    char sqlstate[6]; /* of the last query that failed; "" after one that did not */
 };
 
 /* For CLEANUP(). */
@@ -37,6 +38,9 @@ MUST_CHECK bool connection_wait(struct connection *connection, short events, int
 /* Sends one statement of the simple protocol without waiting for its results. */
 MUST_CHECK bool connection_send(struct connection *connection, const char *statement,
                                 struct error *err);
+
+/* Sends what libpq still holds of a statement. */
+MUST_CHECK bool connection_flush(struct connection *connection, struct error *err);
 
 /* Waits for the next result and gives it: NULL after the last one. Its status is not looked at. */
 MUST_CHECK bool connection_next_result(struct connection *connection, int64_t deadline_us,
