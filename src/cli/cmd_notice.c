@@ -300,7 +300,7 @@ const struct command command_notice_cancel = {
     .groups = GROUP_HELPDESK | GROUP_LOG,
     .flags = {{"run", "RUN", NULL, "All notices of this run that are not sent."},
               {"step", "STEP", "all", "With --run: only those of this step."},
-              {"reason", "TEXT", NULL, "Why; it stays with the notice. Required."}},
+              {"reason", "TEXT", "required", "Why; it stays with the notice."}},
     .operand = "ID",
     .operand_optional = true,
     .examples = {"mainstay notice cancel 4711 --reason 'wrong order number'",

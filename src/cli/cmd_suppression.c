@@ -156,9 +156,8 @@ const struct command command_notice_suppress = {
         "with \"+\". Safety notices get through unsubscribed and complaint, nothing gets "
         "through hard_bounce and legal_hold.",
     .groups = GROUP_HELPDESK | GROUP_LOG,
-    .flags = {{"reason", "REASON", NULL,
-               "unsubscribed, hard_bounce, complaint, legal_hold, test_account or other. "
-               "Required."},
+    .flags = {{"reason", "REASON", "required",
+               "unsubscribed, hard_bounce, complaint, legal_hold, test_account or other."},
               {"channel", "CHANNEL", "all", "email, sms or helpdesk."},
               {"source", "TEXT", "none", "Where that comes from."},
               {"expires", "TIME", "never", "When it ends: 2027-01-01T00:00:00Z."}},
