@@ -143,7 +143,7 @@ static bool run_create(struct invocation *call, struct error *err)
 {
     struct snapshot_info info = {0};
     CLEANUP(session_close) struct session session = {0};
-    if (!session_open(&session, &call->config, err) || !create(call, &session, &info, err))
+    if (!session_open_fenced(&session, call, err) || !create(call, &session, &info, err))
         return false;
     if (info.damaged_pages) {
         call->exit_code = error_exit_code(ERROR_CORRUPT);
@@ -408,7 +408,8 @@ const struct command command_snapshot_create = {
                "that changed. Exit code 4 says that the server reported damaged pages: the "
                "snapshot exists and holds them as they are.",
     .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_LOG,
-    .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."}},
+    .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."},
+              SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot create --repo /srv/backup --connection 'host=/run/postgresql'",
                  "mainstay snapshot create --config /etc/mainstay/mainstay.yaml --json"},
     .run = run_create,
