@@ -19,8 +19,9 @@ MUST_CHECK bool session_open(struct session *session, const struct config *confi
 /* The same for what a daemon may run: with the flag --term the store is fenced (repository/term.h).
  */
 #define SESSION_TERM_FLAG                                                                          \
-    {"term", "N", NULL,                                                                            \
-     "The daemon's term: give up when another daemon has begun a later one."}
+    {                                                                                              \
+        "term", "N", NULL, "The daemon's term: give up when another daemon has begun a later one." \
+    }
 MUST_CHECK bool session_open_fenced(struct session *session, const struct invocation *call,
                                     struct error *err);
 /* For CLEANUP(session_close); a zeroed session is fine. */

@@ -95,9 +95,8 @@ static bool try_lock(struct leader *leader, struct error *err)
 {
     connection_limit_answers(leader->connection, ANSWER_US);
     return advisory_lock_try(leader->connection, leader->key, &leader->locked, err) &&
-           (!leader->locked ||
-            advisory_lock_identity(leader->connection, leader->claim.lock,
-                                   sizeof leader->claim.lock, err));
+           (!leader->locked || advisory_lock_identity(leader->connection, leader->claim.lock,
+                                                      sizeof leader->claim.lock, err));
 }
 
 /* Nothing here is a failure of the daemon: what decides is in the store. */

@@ -178,8 +178,8 @@ static void start_due(struct supervisor *supervisor)
 static void become_leader(struct supervisor *supervisor, uint64_t term)
 {
     struct job_time now = supervisor_now();
-    log_event(LOG_INFO, "daemon.leader", "this daemon works on the repository now (term %" PRIu64
-              ")", term);
+    log_event(LOG_INFO, "daemon.leader",
+              "this daemon works on the repository now (term %" PRIu64 ")", term);
     supervisor->facts.leader = true;
     supervisor->facts.term = term;
     supervisor->resume = true;

@@ -149,8 +149,7 @@ static void test_only_one_begins_a_term(void **state)
     (void)state;
     assert_true(term_look(&repository, &view, &err));
     assert_int_equal(view.term, 0);
-    assert_true(
-        term_begin(&repository, &view, &no_lock, &first_clock, &random_system, &one, &err));
+    assert_true(term_begin(&repository, &view, &no_lock, &first_clock, &random_system, &one, &err));
     assert_false(
         term_begin(&repository, &view, &no_lock, &second_clock, &random_system, &other, &err));
     assert_int_equal(err.kind, ERROR_EXISTS);
@@ -208,8 +207,8 @@ static void test_where_create_only_has_a_gap_the_loser_finds_out(void **state)
 static void test_names_of_others_are_no_terms(void **state)
 {
     static const char *const junk[] = {
-        "terms/ffffffffffffffff/0000000000000000.json", "terms/zz/0.json",
-        "terms/0000000000000000/0000000000000000.json", "terms/0000000000000009/other.json",
+        "terms/ffffffffffffffff/0000000000000000.json",  "terms/zz/0.json",
+        "terms/0000000000000000/0000000000000000.json",  "terms/0000000000000009/other.json",
         "terms/0000000000000009/0000000000000000.jsonx", "terms/x.json"};
     struct error err;
     struct term_view view;
