@@ -117,6 +117,10 @@ is "$refused" "" "the loader refuses each of ${#sense_errors[@]} senseless files
 is "$("$python" "$work/judge.py" "$top/runbooks/schema.json" "${files[@]}" | grep -c '^good')" \
     "${#sense_errors[@]}" "which only the loader can see: their shape is right"
 
+awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' "$top/runbooks/README.md" \
+    >"$work/warehouse-fire.yaml"
+ok "the manual's example has no errors" "$program" runbook lint "$work/warehouse-fire.yaml"
+
 # Every key, every kind of step, type, purpose and form of text has its place in the manual.
 missing=$("$python" - "$top/runbooks/schema.json" "$top/runbooks/README.md" <<'PYTHON'
 import json
