@@ -33,48 +33,38 @@ static bool head_to_value(const struct adapter *adapter, struct value *item, str
 
 /* --- list ------------------------------------------------------------------------------------ */
 
-static bool print_list_json(const struct invocation *call, const struct adapter_list *list,
-                            struct error *err)
+static bool add_list_value(const void *context, size_t at, struct value *list, struct error *err)
 {
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    struct value *items = root == NULL ? NULL : value_set_new_array(root, "adapters", err);
-    for (size_t i = 0; items != NULL && i < list->count; i++) {
-        struct value *item = value_append_new_object(items, err);
-        if (item == NULL || !head_to_value(list->items[i], item, err))
-            return false;
-    }
-    return items != NULL && output_value(call, root, err);
+    const struct adapter_list *adapters = context;
+    struct value *item = value_append_new_object(list, err);
+    return item != NULL && head_to_value(adapters->items[at], item, err);
 }
 
-static const struct text_column columns[] = {
-    {"NAME", false}, {"PROVED WITH", false}, {"ADAPTER", true}, {"TITLE", false}};
-
-static bool print_list_text(const struct invocation *call, const struct adapter_list *list,
-                            struct error *err)
+static bool add_list_row(const void *context, size_t at, struct text_table *table,
+                         struct error *err)
 {
-    struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < list->count; i++) {
-        const struct adapter *adapter = list->items[i];
-        const char *const cells[] = {adapter->name, adapter->versions, adapter->version,
-                                     adapter->title};
-        if (!text_table_add(&table, cells, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
+    const struct adapter_list *adapters = context;
+    const struct adapter *adapter = adapters->items[at];
+    const char *const cells[] = {adapter->name, adapter->versions, adapter->version,
+                                 adapter->title};
+    return text_table_add(table, cells, err);
 }
 
 static bool run_list(struct invocation *call, struct error *err)
 {
-    CLEANUP(adapter_list_release) struct adapter_list list = {0};
-    if (!adapter_list_load(&list, err))
+    static const struct text_column columns[] = {
+        {"NAME", false}, {"PROVED WITH", false}, {"ADAPTER", true}, {"TITLE", false}};
+    CLEANUP(adapter_list_release) struct adapter_list adapters = {0};
+    if (!adapter_list_load(&adapters, err))
         return false;
-    return call->json ? print_list_json(call, &list, err) : print_list_text(call, &list, err);
+    struct output_list list = {.name = "adapters",
+                               .columns = columns,
+                               .column_count = ARRAY_LEN(columns),
+                               .count = adapters.count,
+                               .context = &adapters,
+                               .add_value = add_list_value,
+                               .add_row = add_list_row};
+    return output_list(call, &list, err);
 }
 
 /* --- show ------------------------------------------------------------------------------------ */
