@@ -197,7 +197,7 @@ static bool read_texts(struct loading *loading, const struct key *key, const str
     struct text_list *list = (void *)(base + key->offset);
     if (!is_kind(loading, key, node, YAML_SEQUENCE) || !has_room(loading, key, node))
         return true;
-    list->items = calloc(node->count, sizeof *list->items);
+    *list = (struct text_list){.items = calloc(node->count, sizeof *list->items)};
     if (list->items == NULL)
         return no_memory(err);
     for (size_t i = 0; i < node->count; i++) {
@@ -244,7 +244,7 @@ static bool read_pairs(struct loading *loading, const struct key *key, const str
     struct text_list *list = (void *)(base + key->offset);
     if (!is_kind(loading, key, node, YAML_MAPPING) || !has_room(loading, key, node))
         return true;
-    list->items = calloc(node->count, sizeof *list->items);
+    *list = (struct text_list){.items = calloc(node->count, sizeof *list->items)};
     if (list->items == NULL)
         return no_memory(err);
     for (size_t i = 0; i < node->count; i++) {
