@@ -354,6 +354,8 @@ static bool bind_tags(struct compiler *compiler,
 /* The condition on g, a row of ticket_tags. */
 static bool put_excluding_tags(struct compiler *compiler, struct error *err)
 {
+    if (compiler->selection->exclude_tags.count == 0)
+        return true;
     buf_printf(compiler->sql, "g.ticket_id = r.id AND (g.tag = ANY (");
     if (!bind_tags(compiler, put_exact_tag, err))
         return false;
@@ -361,33 +363,42 @@ static bool put_excluding_tags(struct compiler *compiler, struct error *err)
     if (!bind_tags(compiler, put_tag_prefix, err))
         return false;
     buf_printf(compiler->sql, "))");
-    return buf_check(compiler->sql, "a selection", err);
+    return true;
 }
 
 /* ---- the levels ---- */
 
-static bool put_condition(struct compiler *compiler, const char *sql, struct error *err)
+static bool put_where(struct compiler *compiler, const char *sql, struct error *err)
 {
-    const char *aggregate = compiler->grouped ? "bool_or" : "";
-    buf_printf(compiler->sql, "%s(", aggregate);
+    buf_put_u8(compiler->sql, '(');
     if (!condition_compile(sql, bind_name, compiler, compiler->sql, err))
         return false;
-    buf_printf(compiler->sql, ")");
+    buf_put_u8(compiler->sql, ')');
     return true;
 }
 
+static bool put_condition(struct compiler *compiler, const char *sql, struct error *err)
+{
+    if (compiler->grouped)
+        buf_printf(compiler->sql, "bool_or");
+    return put_where(compiler, sql, err);
+}
+
+static bool in_segment(const struct runbook_segment *segment, struct error *err)
+{
+    return error_wrap(err, "segment \"%s\" (line %d)", segment->name, segment->line);
+}
+
+/* One column for each segment, and one for exclude.where. */
 static bool put_columns(struct compiler *compiler, struct error *err)
 {
     const struct runbook_selection *selection = compiler->selection;
-    buf_printf(compiler->sql, "    SELECT %s.id, %s AS customer_id%s", compiler->root->alias,
-               compiler->root->customer, compiler->mentions ? ", t.subject" : "");
     for (size_t i = 0; i < selection->segment_count; i++) {
         if (is_left_out(compiler, i))
             continue;
         buf_printf(compiler->sql, ",\n      ");
         if (!put_condition(compiler, selection->segments[i].where, err))
-            return error_wrap(err, "segment \"%s\" (line %d)", selection->segments[i].name,
-                              selection->segments[i].line);
+            return in_segment(&selection->segments[i], err);
         buf_printf(compiler->sql, " AS s%zu", i);
     }
     if (*selection->exclude_where == '\0')
@@ -402,30 +413,15 @@ static bool put_columns(struct compiler *compiler, struct error *err)
 static bool put_rows(struct compiler *compiler, struct error *err)
 {
     const struct root *root = compiler->root;
-    if (!put_columns(compiler, err))
-        return false;
     buf_printf(compiler->sql, "\n    FROM mainstay.%s %s", root->view, root->alias);
     for (size_t i = 0; i < JOIN_MAX; i++)
         if (compiler->joins[i])
             buf_printf(compiler->sql, "\n    LEFT JOIN %s", root->joins[i].sql);
-    buf_printf(compiler->sql, "\n    WHERE (");
-    if (!condition_compile(compiler->selection->where, bind_name, compiler, compiler->sql, err))
-        return error_wrap(err, "where");
-    buf_printf(compiler->sql, ")");
-    return true;
+    buf_printf(compiler->sql, "\n    WHERE ");
+    return put_where(compiler, compiler->selection->where, err) || error_wrap(err, "where");
 }
 
-static void put_grouping(const struct compiler *compiler, struct buf *sql)
-{
-    if (!compiler->grouped)
-        return;
-    buf_printf(sql, "\n    GROUP BY %s.id", compiler->root->alias);
-    if (strcmp(compiler->root->customer, "c.id") != 0)
-        buf_printf(sql, ", %s", compiler->root->customer);
-    if (compiler->mentions)
-        buf_printf(sql, ", t.subject");
-}
-
+/* The index of the first segment that fits. */
 static bool put_segment(struct compiler *compiler, struct error *err)
 {
     const struct runbook_selection *selection = compiler->selection;
@@ -441,8 +437,7 @@ static bool put_segment(struct compiler *compiler, struct error *err)
         if (selection->segments[i].mentions.count > 0) {
             buf_printf(compiler->sql, " AND ");
             if (!put_mentions(compiler, &selection->segments[i].mentions, err))
-                return error_wrap(err, "segment \"%s\" (line %d)", selection->segments[i].name,
-                                  selection->segments[i].line);
+                return in_segment(&selection->segments[i], err);
         }
         buf_printf(compiler->sql, " THEN %zu", i);
     }
@@ -450,53 +445,141 @@ static bool put_segment(struct compiler *compiler, struct error *err)
     return true;
 }
 
-static bool put_inner(struct compiler *compiler, struct error *err)
+/* For notices: the orders of one row as an array. Where a ticket sees all orders of its customer,
+ * those that fit a segment. */
+static bool put_orders(struct compiler *compiler, struct error *err)
 {
-    const char *excluded = *compiler->selection->exclude_where == '\0' ? "" : ", q.excluded";
-    buf_printf(compiler->sql, "  SELECT q.id, q.customer_id%s, ", excluded);
-    if (!put_segment(compiler, err))
-        return false;
-    buf_printf(compiler->sql, " AS segment\n  FROM (\n");
-    return put_rows(compiler, err) && buf_check(compiler->sql, "a selection", err);
+    const struct runbook_selection *selection = compiler->selection;
+    if (selection->of == OF_CUSTOMERS) {
+        buf_printf(compiler->sql, "NULL::text[]");
+        return true;
+    }
+    if (!(selection->of == OF_TICKETS && selection->orders_by_customer && compiler->joins[0])) {
+        buf_printf(compiler->sql, "ARRAY[%s.order_no]::text[]", compiler->root->alias);
+        return true;
+    }
+    buf_printf(compiler->sql, "array_agg(o.order_no) FILTER (WHERE false");
+    for (size_t i = 0; i < selection->segment_count; i++) {
+        if (is_left_out(compiler, i) || !names_alias(selection->segments[i].where, 'o'))
+            continue;
+        buf_printf(compiler->sql, " OR ");
+        if (!put_where(compiler, selection->segments[i].where, err))
+            return in_segment(&selection->segments[i], err);
+    }
+    buf_printf(compiler->sql, ")::text[]");
+    return true;
 }
 
-/* Whose run it is and which ids are asked for come behind all other values. */
-static void put_own_tags(const struct compiler *compiler, struct buf *sql)
+/* ---- the statements ---- */
+
+enum part { PART_SEGMENT, PART_COLUMNS, PART_ROWS, PART_TAGS, PART_ORDERS, PART_COUNT };
+
+typedef bool (*part_fn)(struct compiler *compiler, struct error *err);
+
+static const part_fn part_functions[PART_COUNT] = {
+    [PART_SEGMENT] = put_segment,     [PART_COLUMNS] = put_columns, [PART_ROWS] = put_rows,
+    [PART_TAGS] = put_excluding_tags, [PART_ORDERS] = put_orders,
+};
+
+/* Compiled once, so that all statements have the same values. What a statement needs besides comes
+ * behind them: whose run it is, and which ids are asked for. */
+struct parts {
+    struct buf bufs[PART_COUNT];
+    const char *text[PART_COUNT];
+};
+
+enum statement { STATEMENT_ALL, STATEMENT_RECHECK, STATEMENT_PEOPLE };
+
+static bool has_exclude_where(const struct compiler *compiler)
 {
-    buf_printf(sql,
-               "\n      AND NOT EXISTS (SELECT FROM mainstay.changes x WHERE x.run_id = $%zu::text "
-               "AND x.kind = 'tag+' AND x.value = g.tag AND x.ticket_id = g.ticket_id "
-               "AND x.mark IS NOT DISTINCT FROM g.mark)",
-               compiler->query->value_count + 1);
+    return *compiler->selection->exclude_where != '\0';
 }
 
-static void put_ids(const struct compiler *compiler, struct buf *sql)
+/* Whose run it is, then which ids are asked for: behind all other values. */
+static size_t run_parameter(const struct compiler *compiler)
 {
-    size_t at = compiler->query->value_count;
-    buf_printf(sql, "\n    AND %s.id = ANY ($%zu::bigint[])", compiler->root->alias, at + 2);
-    if (compiler->selection->exclude_tags.count == 0) /* every parameter must have its place */
-        buf_printf(sql, " AND ($%zu::text IS NULL OR true)", at + 1);
+    return compiler->query->value_count + 1;
 }
 
-static char *assemble(const struct compiler *compiler, const char *inner, const char *tags,
-                      bool recheck, struct error *err)
+static void put_excluded(const struct compiler *compiler, const char *tags,
+                         enum statement statement, struct buf *sql)
 {
+    buf_printf(sql, "%s", has_exclude_where(compiler) ? "COALESCE(r.excluded, false)" : "false");
+    if (*tags != '\0') {
+        buf_printf(sql, "\n    OR EXISTS (SELECT FROM mainstay.ticket_tags g WHERE %s", tags);
+        if (statement != STATEMENT_ALL)
+            buf_printf(sql,
+                       "\n      AND NOT EXISTS (SELECT FROM mainstay.changes x WHERE x.run_id = "
+                       "$%zu::text AND x.kind = 'tag+' AND x.value = g.tag AND x.ticket_id = "
+                       "g.ticket_id AND x.mark IS NOT DISTINCT FROM g.mark)",
+                       run_parameter(compiler));
+        buf_put_u8(sql, ')');
+    }
+    buf_printf(sql, " AS excluded");
+}
+
+/* Every parameter must have a place in the text, the run's too where no tag excludes. */
+static void put_asked(const struct compiler *compiler, enum statement statement, struct buf *sql)
+{
+    size_t run = run_parameter(compiler);
+    if (statement == STATEMENT_ALL)
+        return;
+    if (statement == STATEMENT_RECHECK)
+        buf_printf(sql, "\n    AND %s.id", compiler->root->alias);
+    else
+        buf_printf(sql, "\n    AND %s", compiler->root->customer);
+    buf_printf(sql, " = ANY ($%zu::bigint[]) AND ($%zu::text IS NULL OR true)", run + 1, run);
+}
+
+static void put_grouping(const struct compiler *compiler, enum statement statement, struct buf *sql)
+{
+    if (!compiler->grouped)
+        return;
+    buf_printf(sql, "\n    GROUP BY %s.id", compiler->root->alias);
+    if (compiler->selection->of != OF_CUSTOMERS)
+        buf_printf(sql, ", %s", compiler->root->customer);
+    if (compiler->mentions)
+        buf_printf(sql, ", t.subject");
+    if (statement == STATEMENT_PEOPLE && compiler->selection->of == OF_TICKETS)
+        buf_printf(sql, ", t.ref, t.api_ref");
+    if (statement == STATEMENT_PEOPLE && compiler->selection->of != OF_CUSTOMERS)
+        buf_printf(sql, ", %s.order_no", compiler->root->alias);
+}
+
+static void put_inner(const struct compiler *compiler, const struct parts *parts,
+                      enum statement statement, struct buf *sql)
+{
+    bool people = statement == STATEMENT_PEOPLE;
+    buf_printf(sql, "  SELECT q.id, q.customer_id%s%s, %s AS segment\n  FROM (\n",
+               has_exclude_where(compiler) ? ", q.excluded" : "",
+               people ? ", q.ref, q.api_ref, q.orders" : "", parts->text[PART_SEGMENT]);
+    buf_printf(sql, "    SELECT %s.id, %s AS customer_id%s", compiler->root->alias,
+               compiler->root->customer, compiler->mentions ? ", t.subject" : "");
+    if (people)
+        buf_printf(sql, ", %s, %s AS orders",
+                   compiler->selection->of == OF_TICKETS
+                       ? "t.ref, t.api_ref"
+                       : "NULL::text AS ref, NULL::text AS api_ref",
+                   parts->text[PART_ORDERS]);
+    buf_printf(sql, "%s%s", parts->text[PART_COLUMNS], parts->text[PART_ROWS]);
+    put_asked(compiler, statement, sql);
+    put_grouping(compiler, statement, sql);
+}
+
+/* Gives the text, or NULL with err filled. */
+static char *assemble(const struct compiler *compiler, const struct parts *parts,
+                      enum statement statement, struct error *err)
+{
+    bool people = statement == STATEMENT_PEOPLE;
     struct buf sql;
     buf_init(&sql, SELECTION_MAX_SQL_BYTES);
-    buf_printf(
-        &sql, "SELECT r.id::bigint AS id, r.customer_id::bigint AS customer_id, r.segment,\n  %s",
-        *compiler->selection->exclude_where == '\0' ? "false" : "COALESCE(r.excluded, false)");
-    if (*tags != '\0') {
-        buf_printf(&sql, " OR EXISTS (SELECT FROM mainstay.ticket_tags g WHERE %s", tags);
-        if (recheck)
-            put_own_tags(compiler, &sql);
-        buf_printf(&sql, ")");
-    }
-    buf_printf(&sql, " AS excluded\nFROM (\n%s", inner);
-    if (recheck)
-        put_ids(compiler, &sql);
-    put_grouping(compiler, &sql);
-    buf_printf(&sql, ") q OFFSET 0) r\nWHERE r.segment IS NOT NULL\nORDER BY r.id");
+    buf_printf(&sql,
+               "SELECT r.id::bigint AS id, r.customer_id::bigint AS customer_id, r.segment, ");
+    put_excluded(compiler, parts->text[PART_TAGS], statement, &sql);
+    buf_printf(&sql, "%s\nFROM (\n", people ? ", r.ref, r.api_ref, r.orders" : "");
+    put_inner(compiler, parts, statement, &sql);
+    buf_printf(&sql, ") q OFFSET 0) r\nWHERE r.segment IS NOT NULL\nORDER BY %s",
+               people ? "r.customer_id, r.id" : "r.id");
     const char *text = buf_text(&sql);
     char *copy = text == NULL ? NULL : strdup(text);
     buf_release(&sql);
@@ -505,56 +588,66 @@ static char *assemble(const struct compiler *compiler, const char *inner, const 
     return copy;
 }
 
-static bool compile_parts(struct compiler *compiler, struct buf *inner, struct buf *tags,
-                          struct error *err)
+static bool compile_parts(struct compiler *compiler, struct parts *parts, struct error *err)
 {
-    struct selection_query *query = compiler->query;
-    compiler->sql = inner;
-    if (!put_inner(compiler, err))
-        return false;
-    compiler->sql = tags;
-    if (compiler->selection->exclude_tags.count > 0 && !put_excluding_tags(compiler, err))
-        return error_wrap(err, "exclude");
-    const char *inner_text = buf_text(inner);
-    const char *tags_text = buf_text(tags);
-    if (inner_text == NULL || tags_text == NULL)
-        return error_no_memory(err, "a selection");
-    query->sql = assemble(compiler, inner_text, tags_text, false, err);
-    query->recheck_sql = query->sql == NULL ? NULL
-                                            : assemble(compiler, inner_text, tags_text, true, err);
-    return query->recheck_sql != NULL;
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        compiler->sql = &parts->bufs[i];
+        if (!part_functions[i](compiler, err) || !buf_check(compiler->sql, "a selection", err))
+            return false;
+        parts->text[i] = buf_text(compiler->sql);
+        if (parts->text[i] == NULL)
+            return error_no_memory(err, "a selection");
+    }
+    char **const texts[] = {[STATEMENT_ALL] = &compiler->query->sql,
+                            [STATEMENT_RECHECK] = &compiler->query->recheck_sql,
+                            [STATEMENT_PEOPLE] = &compiler->query->people_sql};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        *texts[i] = assemble(compiler, parts, (enum statement)i, err);
+        if (*texts[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool compile_statements(struct compiler *compiler, struct error *err)
+{
+    struct parts parts;
+    for (size_t i = 0; i < PART_COUNT; i++)
+        buf_init(&parts.bufs[i], SELECTION_MAX_SQL_BYTES);
+    bool done = compile_parts(compiler, &parts, err);
+    for (size_t i = 0; i < PART_COUNT; i++)
+        buf_release(&parts.bufs[i]);
+    return done;
 }
 
 /* Nothing can be selected: every segment needs what the adapter does not have. */
 static bool compile_nothing(struct selection_query *query, struct error *err)
 {
-    static const char nothing[] = "SELECT 0::bigint AS id, NULL::bigint AS customer_id, 0 AS "
-                                  "segment, false AS excluded WHERE false";
-    query->sql = strdup(nothing);
-    query->recheck_sql = text_format("%s AND ($1::text IS NULL OR $2::bigint[] IS NULL)", nothing);
-    if (query->sql == NULL || query->recheck_sql == NULL)
+    static const char columns[] =
+        "SELECT 0::bigint AS id, NULL::bigint AS customer_id, 0 AS segment, false AS excluded";
+    static const char never[] = "WHERE false";
+    static const char asked[] = "AND ($1::text IS NULL OR $2::bigint[] IS NULL)";
+    query->sql = text_format("%s %s", columns, never);
+    query->recheck_sql = text_format("%s %s %s", columns, never, asked);
+    query->people_sql = text_format(
+        "%s, NULL::text AS ref, NULL::text AS api_ref, NULL::text[] AS orders %s %s", columns,
+        never, asked);
+    if (query->sql == NULL || query->recheck_sql == NULL || query->people_sql == NULL)
         return error_no_memory(err, "a selection");
     return true;
 }
 
 static bool compile(struct compiler *compiler, struct error *err)
 {
-    struct buf inner;
-    struct buf tags;
-    for (size_t i = 0; i < compiler->selection->segment_count; i++)
-        compiler->mentions |= compiler->selection->segments[i].mentions.count > 0;
+    const struct runbook_selection *selection = compiler->selection;
+    for (size_t i = 0; i < selection->segment_count; i++)
+        compiler->mentions |= selection->segments[i].mentions.count > 0;
     if (!find_left_out(compiler, err))
         return false;
     if (everything_left_out(compiler))
         return compile_nothing(compiler->query, err);
-    if (!check_root(compiler, err) || !choose_joins(compiler, err))
-        return false;
-    buf_init(&inner, SELECTION_MAX_SQL_BYTES);
-    buf_init(&tags, SELECTION_MAX_SQL_BYTES);
-    bool done = compile_parts(compiler, &inner, &tags, err);
-    buf_release(&tags);
-    buf_release(&inner);
-    return done;
+    return check_root(compiler, err) && choose_joins(compiler, err) &&
+           compile_statements(compiler, err);
 }
 
 bool selection_compile(const struct selection_context *context,
@@ -581,6 +674,7 @@ void selection_free(struct selection_query *query)
     for (size_t i = 0; i < query->value_count; i++)
         free(query->values[i]);
     free((void *)query->left_out);
+    free(query->people_sql);
     free(query->recheck_sql);
     free(query->sql);
     free(query);

@@ -15,6 +15,7 @@ struct selection_query {
     const struct runbook_selection *selection; /* borrowed */
     char *sql;                                 /* all of it */
     char *recheck_sql; /* with two more parameters behind `values`: run id, ids */
+    char *people_sql;  /* the same with ids of customers, in their order: whom notices are for */
     char *values[SELECTION_MAX_VALUES];
     const char *names[SELECTION_MAX_VALUES]; /* of runbook parameters; NULL: a value of our own */
     size_t value_count;
