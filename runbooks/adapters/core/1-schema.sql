@@ -26,7 +26,8 @@ SET ROLE mainstay_owner;
 -- PUBLIC would include the planner: what an adapter forgets to revoke must not be open.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- What the adapter was installed with: core, adapter, adapter_version, actor, tag_field, ...
+-- What the adapter was installed with: core, adapter, adapter_version, capabilities (names with
+-- blanks between), actor, tag_field, ...
 CREATE TABLE mainstay.settings (name text PRIMARY KEY, value text NOT NULL);
 GRANT SELECT ON mainstay.settings TO mainstay_planner;
 
@@ -52,7 +53,7 @@ CREATE TABLE mainstay.runs (
   runbook_digest text NOT NULL CHECK (runbook_digest ~ '^[0-9a-f]{64}$'),
   plan_digest text NOT NULL CHECK (plan_digest ~ '^[0-9a-f]{64}$'),
   source text NOT NULL,                 -- the runbook as planned: another machine resumes from here
-  plan jsonb NOT NULL,                  -- the plan without its rows, which are in run_targets
+  plan json NOT NULL,                   -- the text whose digest is approved: json keeps it, jsonb would not
   concurrency_group text NOT NULL,
   requester name NOT NULL DEFAULT session_user,
   state text NOT NULL DEFAULT 'running'
