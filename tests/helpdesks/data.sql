@@ -52,7 +52,7 @@ INSERT INTO fixture.messages VALUES
   (5002, 1002, 'in', false, '', 'ups says it is on its way. Is it?'),
   (5003, 1003, 'in', false, '', 'Any news?'),
   (5004, 1003, 'out', false, '', 'We have asked UPS.'),
-  (5005, 1004, 'in', false, 'quoted-printable', 'Für die Sendung heißt es seit Tagen nur, dass sie bei UPS liegt und niemand weiß, wo.'),
+  (5005, 1004, 'in', false, 'quoted-printable', 'Für unsere Sendung heißt es seit Tagen nur noch dass sie irgendwo bei UPS liegt und niemand weiß, wo.'),
   (5006, 1005, 'in', true, 'base64', '<p>Où est mon colis ? <b>UPS</b>&nbsp;ne répond pas &amp; moi non plus.</p>'),
   (5007, 1006, 'in', true, '', '<p>See <a href="https://ups.example/track">this page</a>.</p><style>.ups { color: red }</style>'),
   (5008, 1007, 'in', false, '', 'Please ring upstairs, backups are there.'),
