@@ -25,6 +25,9 @@ MUST_CHECK bool config_fill_repository(const struct config *config, struct repos
 /* Reads the password file into password (released by the caller), which *out borrows. */
 MUST_CHECK bool config_fill_connection(const struct config *config, struct secret *password,
                                        struct connection_options *out, struct error *err);
+/* The same for the helpdesk's database. */
+MUST_CHECK bool config_fill_helpdesk(const struct config *config, struct secret *password,
+                                     struct connection_options *out, struct error *err);
 /* Everything but the connection. */
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out);
 void config_fill_restore(const struct config *config, struct restore_options *out);

@@ -48,7 +48,8 @@ enum { NOTICE_PROOF_SIZE = 17 };
 
 /* 16 hex digits over customer key, channel, address, locale, orders, subject, texts and the
  * suppression; times are left out, because quiet hours move with the clock. */
-void notice_proof(const struct notice_draft *draft, char out[NOTICE_PROOF_SIZE]);
+MUST_CHECK bool notice_proof(const struct notice_draft *draft, char out[NOTICE_PROOF_SIZE],
+                             struct error *err);
 
 /* In the caller's transaction. Notices that are there already stay as they are; *out_new counts the
  * others. At most a few thousand at once. */

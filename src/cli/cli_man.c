@@ -84,6 +84,8 @@ static const char *group_name(enum option_group group)
         return "wal.*";
     case GROUP_RETENTION:
         return "retention.*";
+    case GROUP_HELPDESK:
+        return "helpdesk.*, webhook.*";
     default:
         return "log.*";
     }

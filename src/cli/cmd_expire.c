@@ -52,7 +52,7 @@ static bool begin(const struct invocation *call, struct session *session, struct
 {
     struct sweep_options options;
     clean->dry_run = invocation_has(call, "dry-run");
-    return fill_options(call, &options, err) && session_open(session, &call->config, err) &&
+    return fill_options(call, &options, err) && session_open_fenced(session, call, err) &&
            sweep_begin(&session->repository, &options, &clean->sweep, err);
 }
 
@@ -280,7 +280,8 @@ const struct command command_snapshot_expire = {
     .flags = {{"dry-run", NULL, NULL, "Show what would be done and do nothing."},
               {"grace", "TIME", "retention.gc-grace",
                "Packs and WAL that were stored less than this ago stay. Shorter than a snapshot "
-               "takes is safe, as long as the clocks of the store agree."}},
+               "takes is safe, as long as the clocks of the store agree."},
+              SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot expire --repo /srv/backup --keep-daily 7 --keep-weekly 5 "
                  "--dry-run",
                  "mainstay snapshot expire --config /etc/mainstay/mainstay.yaml"},
@@ -296,7 +297,8 @@ const struct command command_repo_gc = {
     .groups = GROUP_REPOSITORY | GROUP_RETENTION | GROUP_LOG,
     .flags = {{"dry-run", NULL, NULL, "Show what would be done and do nothing."},
               {"grace", "TIME", "retention.gc-grace",
-               "Packs that were stored less than this ago stay."}},
+               "Packs that were stored less than this ago stay."},
+              SESSION_TERM_FLAG},
     .examples = {"mainstay repo gc --repo /srv/backup --dry-run"},
     .run = run_gc,
 };

@@ -144,45 +144,27 @@ static bool run_create(struct invocation *call, struct error *err)
     return print_created(call, &point, err);
 }
 
-static bool print_list_json(const struct invocation *call, const struct restore_point *points,
-                            size_t count, struct error *err)
+static bool add_point_value(const void *context, size_t at, struct value *list, struct error *err)
 {
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    struct value *list = root == NULL ? NULL : value_set_new_array(root, "restore_points", err);
-    if (list == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        struct value *item = value_append_new_object(list, err);
-        if (item == NULL || !point_to_value(&points[i], item, err))
-            return false;
-    }
-    return output_value(call, root, err);
+    const struct restore_point *points = context;
+    struct value *item = value_append_new_object(list, err);
+    return item != NULL && point_to_value(&points[at], item, err);
 }
 
 static const struct text_column columns[] = {
     {"NAME", false}, {"TIME", false}, {"LSN", true}, {"TIMELINE", true}};
 
-static bool print_list_text(const struct invocation *call, const struct restore_point *points,
-                            size_t count, struct error *err)
+static bool add_point_row(const void *context, size_t at, struct text_table *table,
+                          struct error *err)
 {
-    struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < count; i++) {
-        char time[TEXT_SIZE];
-        char lsn[TEXT_SIZE];
-        char timeline[16];
-        (void)snprintf(timeline, sizeof timeline, "%" PRIu32, points[i].timeline);
-        const char *const cells[] = {points[i].name, text_time_us(points[i].time_us, time),
-                                     text_lsn(points[i].lsn, lsn), timeline};
-        if (!text_table_add(&table, cells, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
+    char time[TEXT_SIZE];
+    char lsn[TEXT_SIZE];
+    char timeline[16];
+    const struct restore_point *point = (const struct restore_point *)context + at;
+    (void)snprintf(timeline, sizeof timeline, "%" PRIu32, point->timeline);
+    const char *const cells[] = {point->name, text_time_us(point->time_us, time),
+                                 text_lsn(point->lsn, lsn), timeline};
+    return text_table_add(table, cells, err);
 }
 
 static int compare_points(const void *a, const void *b)
@@ -202,8 +184,14 @@ static bool run_list(struct invocation *call, struct error *err)
         return false;
     if (count > 1)
         qsort(points, count, sizeof *points, compare_points);
-    return call->json ? print_list_json(call, points, count, err)
-                      : print_list_text(call, points, count, err);
+    const struct output_list list = {.name = "restore_points",
+                                     .columns = columns,
+                                     .column_count = ARRAY_LEN(columns),
+                                     .count = count,
+                                     .context = points,
+                                     .add_value = add_point_value,
+                                     .add_row = add_point_row};
+    return output_list(call, &list, err);
 }
 
 const struct command command_restore_point_create = {

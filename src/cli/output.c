@@ -185,3 +185,42 @@ void text_table_put(const struct text_table *table, struct buf *out)
             put_cell(table, i, table->cells[row + i], out);
     }
 }
+
+static bool list_as_value(const struct invocation *call, const struct output_list *list,
+                          struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    if (root == NULL)
+        return false;
+    struct value *items = list->by_name ? value_set_new_object(root, list->name, err)
+                                        : value_set_new_array(root, list->name, err);
+    if (items == NULL)
+        return false;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->add_value(list->context, i, items, err))
+            return false;
+    }
+    return output_value(call, root, err);
+}
+
+static bool list_as_table(const struct invocation *call, const struct output_list *list,
+                          struct error *err)
+{
+    struct buf text;
+    CLEANUP(text_table_release) struct text_table table;
+    text_table_init(&table, list->columns, list->column_count);
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->add_row(list->context, i, &table, err))
+            return false;
+    }
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    text_table_put(&table, &text);
+    bool done = output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
+bool output_list(const struct invocation *call, const struct output_list *list, struct error *err)
+{
+    return call->json ? list_as_value(call, list, err) : list_as_table(call, list, err);
+}

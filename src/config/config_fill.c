@@ -46,18 +46,34 @@ bool config_fill_repository(const struct config *config, struct repository_setti
     return true;
 }
 
-bool config_fill_connection(const struct config *config, struct secret *password,
+/* conninfo and password file, whichever server they are of. */
+static bool fill_connection(const struct config *config, enum option_id conninfo_id,
+                            enum option_id file_id, struct secret *password,
                             struct connection_options *out, struct error *err)
 {
-    const char *conninfo = config_text(config, OPTION_POSTGRES_CONNECTION);
-    const char *file = config_text(config, OPTION_POSTGRES_PASSWORD_FILE);
+    const char *conninfo = config_text(config, conninfo_id);
+    const char *file = config_text(config, file_id);
     if (file != NULL && !secret_read_file(password, file, err))
-        return error_wrap(err, "postgres.password-file");
+        return error_wrap(err, "%s", option_row(file_id)->name);
     *out = (struct connection_options){
         .conninfo = conninfo == NULL ? "" : conninfo,
         .password = secret_is_set(password) ? password : NULL,
     };
     return true;
+}
+
+bool config_fill_connection(const struct config *config, struct secret *password,
+                            struct connection_options *out, struct error *err)
+{
+    return fill_connection(config, OPTION_POSTGRES_CONNECTION, OPTION_POSTGRES_PASSWORD_FILE,
+                           password, out, err);
+}
+
+bool config_fill_helpdesk(const struct config *config, struct secret *password,
+                          struct connection_options *out, struct error *err)
+{
+    return fill_connection(config, OPTION_HELPDESK_CONNECTION, OPTION_HELPDESK_PASSWORD_FILE,
+                           password, out, err);
 }
 
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out)

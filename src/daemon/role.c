@@ -30,6 +30,7 @@ static const struct role table[ROLE_COUNT] = {
                        .words = {"snapshot", "create", "--json"},
                        .has_option = true,
                        .option = OPTION_DAEMON_SNAPSHOT_SCHEDULE,
+                       .fenced = true,
                        .pause_us = 30 * SECOND_US,
                        .pause_max_us = 1800 * (int64_t)SECOND_US},
     [ROLE_VERIFY] = {.name = "verify",
@@ -45,6 +46,7 @@ static const struct role table[ROLE_COUNT] = {
                      .words = {"snapshot", "expire", "--json"},
                      .has_option = true,
                      .option = OPTION_DAEMON_EXPIRE_SCHEDULE,
+                     .fenced = true,
                      .pause_us = 300 * SECOND_US,
                      .pause_max_us = 3600 * (int64_t)SECOND_US},
 };
