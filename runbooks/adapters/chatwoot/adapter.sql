@@ -64,11 +64,9 @@ $$;
 -- How a tag is spelled as a label: lower case as the application makes it, ":" as the setting says.
 CREATE FUNCTION mainstay.label(p_tag text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_colon text; v_label text;
+DECLARE v_label text := lower(replace(p_tag, ':', :'colon'));
 BEGIN
-  SELECT value INTO STRICT v_colon FROM mainstay.settings WHERE name = 'colon';
-  v_label := lower(replace(p_tag, ':', v_colon));
-  IF v_label !~ '^[[:alnum:]][[:alnum:]_:-]+$' OR replace(v_label, v_colon, ':') <> lower(p_tag) THEN
+  IF v_label !~ '^[[:alnum:]][[:alnum:]_:-]+$' OR replace(v_label, :'colon', ':') <> lower(p_tag) THEN
     RAISE EXCEPTION 'Chatwoot cannot have a label for tag "%"', p_tag USING ERRCODE = 'invalid_parameter_value',
       HINT = 'Labels are at least two letters, digits, "-" and "_"; ":" is written as setting colon says.';
   END IF;

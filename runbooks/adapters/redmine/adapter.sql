@@ -72,13 +72,12 @@ $$;
 
 CREATE FUNCTION mainstay.tag_field() RETURNS public.custom_fields
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_name text; v_field public.custom_fields;
+DECLARE v_field public.custom_fields;
 BEGIN
-  SELECT value INTO STRICT v_name FROM mainstay.settings WHERE name = 'tag_field';
   SELECT * INTO v_field FROM public.custom_fields f
-    WHERE f.name = v_name AND f.type = 'IssueCustomField' AND f.field_format = 'enumeration' AND f.multiple;
+    WHERE f.name = :'tag_field' AND f.type = 'IssueCustomField' AND f.field_format = 'enumeration' AND f.multiple;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'Redmine has no issue custom field "%" in format "Key/value list" that takes several values', v_name
+    RAISE EXCEPTION 'Redmine has no issue custom field "%" in format "Key/value list" that takes several values', :'tag_field'
       USING ERRCODE = 'undefined_object', HINT = 'Make one with "Multiple values", for the trackers and projects concerned.';
   END IF;
   RETURN v_field;

@@ -103,13 +103,12 @@ $$;
 
 CREATE FUNCTION mainstay.tag_field() RETURNS public.customfields
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_name text; v_field public.customfields;
+DECLARE v_field public.customfields;
 BEGIN
-  SELECT value INTO STRICT v_name FROM mainstay.settings WHERE name = 'tag_field';
-  SELECT * INTO v_field FROM public.customfields f WHERE f.name = v_name
+  SELECT * INTO v_field FROM public.customfields f WHERE f.name = :'tag_field'
     AND f.lookuptype = 'RT::Queue-RT::Ticket' AND f.disabled = 0 AND f.maxvalues = 0 ORDER BY f.id LIMIT 1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'RT has no ticket custom field "%" that takes several values', v_name
+    RAISE EXCEPTION 'RT has no ticket custom field "%" that takes several values', :'tag_field'
       USING ERRCODE = 'undefined_object', HINT = 'Make one of type "Enter multiple values" and apply it to the queues.';
   END IF;
   RETURN v_field;

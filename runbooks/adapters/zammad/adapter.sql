@@ -13,7 +13,6 @@ GRANT DELETE ON public.tags TO mainstay_owner;
 GRANT UPDATE (updated_at) ON public.tickets TO mainstay_owner;
 GRANT USAGE ON public.tags_id_seq, public.tag_items_id_seq, public.tag_objects_id_seq, public.histories_id_seq,
   public.history_types_id_seq, public.history_attributes_id_seq TO mainstay_owner;
-SELECT set_config('mainstay.order_column', :'order_column', true);
 SET ROLE mainstay_owner;
 
 CREATE FUNCTION mainstay.key(timestamptz) RETURNS timestamp IMMUTABLE PARALLEL SAFE LANGUAGE sql AS
@@ -30,7 +29,7 @@ FROM public.users u WHERE EXISTS (SELECT 1 FROM public.tickets t WHERE t.custome
 
 -- order_no is a column with a name of the installation's own choice, so the view is made from a text.
 DO $do$
-DECLARE v_column text := current_setting('mainstay.order_column');
+DECLARE v_column text := :'order_column';
 BEGIN
   EXECUTE format($view$
 CREATE VIEW mainstay.tickets AS

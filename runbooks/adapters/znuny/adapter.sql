@@ -21,14 +21,10 @@ GRANT INSERT ON public.ticket_history TO mainstay_owner;
 GRANT UPDATE (change_time, change_by) ON public.ticket TO mainstay_owner;
 GRANT UPDATE (config, change_time, change_by) ON public.dynamic_field TO mainstay_owner;
 GRANT USAGE ON public.dynamic_field_value_id_seq, public.ticket_history_id_seq TO mainstay_owner;
-SELECT set_config('mainstay.time_zone', :'time_zone', true);
 SET ROLE mainstay_owner;
 
-DO $do$
-BEGIN
-  EXECUTE format('CREATE FUNCTION mainstay.key(timestamptz) RETURNS timestamp IMMUTABLE PARALLEL SAFE LANGUAGE sql '
-    'AS $$ SELECT $1 AT TIME ZONE %L $$', current_setting('mainstay.time_zone'));
-END $do$;
+CREATE FUNCTION mainstay.key(timestamptz) RETURNS timestamp IMMUTABLE PARALLEL SAFE LANGUAGE sql AS
+  $$ SELECT $1 AT TIME ZONE :'time_zone' $$;
 
 CREATE TABLE IF NOT EXISTS mainstay.tag_writes (history_id bigint PRIMARY KEY, tag text NOT NULL);
 
@@ -99,13 +95,12 @@ $$;
 
 CREATE FUNCTION mainstay.tag_field() RETURNS public.dynamic_field
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_name text; v_field public.dynamic_field;
+DECLARE v_field public.dynamic_field;
 BEGIN
-  SELECT value INTO STRICT v_name FROM mainstay.settings WHERE name = 'tag_field';
   SELECT * INTO v_field FROM public.dynamic_field
-    WHERE name = v_name AND object_type = 'Ticket' AND field_type = 'Multiselect' AND valid_id = 1;
+    WHERE name = :'tag_field' AND object_type = 'Ticket' AND field_type = 'Multiselect' AND valid_id = 1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'Znuny has no valid ticket dynamic field "%" of type Multiselect', v_name
+    RAISE EXCEPTION 'Znuny has no valid ticket dynamic field "%" of type Multiselect', :'tag_field'
       USING ERRCODE = 'undefined_object', HINT = 'Make one under Admin, Dynamic Fields.';
   END IF;
   RETURN v_field;
