@@ -130,7 +130,7 @@ void help_put_overview(const char *noun, struct buf *out)
         const struct command *command = command_at(i);
         bool wanted = noun == NULL ? !command->hidden : strcmp(noun, command->noun) == 0;
         if (wanted)
-            buf_printf(out, "  %-18s %s\n", command_name(command, name), command->summary);
+            buf_printf(out, "  %-20s %s\n", command_name(command, name), command->summary);
     }
     buf_printf(out, "\n`mainstay COMMAND --help` shows the options of a command with an example.\n"
                     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 verification "

@@ -85,7 +85,7 @@ static const char *group_name(enum option_group group)
     case GROUP_RETENTION:
         return "retention.*";
     case GROUP_HELPDESK:
-        return "helpdesk.*";
+        return "helpdesk.*, webhook.*";
     default:
         return "log.*";
     }

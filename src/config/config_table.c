@@ -540,6 +540,15 @@ static const struct option_row table[OPTION_COUNT] = {
                                        .unset = "libpq's own sources",
                                        .example = "/run/secrets/helpdesk-password",
                                        .help = "File whose first line is the password."},
+    [OPTION_WEBHOOK_DIRECTORY] =
+        {.name = "webhook.directory",
+         .type = OPTION_TEXT,
+         .group = GROUP_HELPDESK,
+         .standard = "",
+         .unset = "webhooks stay queued",
+         .example = "/run/secrets/webhooks",
+         .help = "Directory with one file for each webhook that runbooks name: its URL, and on the "
+                 "second line generic (the default), slack or pagerduty KEY."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

@@ -59,7 +59,7 @@ CREATE UNIQUE INDEX suppressions_once ON mainstay.suppressions (customer_key, CO
 GRANT SELECT ON mainstay.notices, mainstay.suppressions TO mainstay_planner;
 GRANT INSERT ON mainstay.notices, mainstay.suppressions TO mainstay_runner;
 GRANT UPDATE (state, reason) ON mainstay.notices TO mainstay_runner;
-GRANT DELETE ON mainstay.suppressions TO mainstay_runner;
+GRANT UPDATE (source, expires_at), DELETE ON mainstay.suppressions TO mainstay_runner;
 GRANT UPDATE (state, reason, attempts, next_at, lease_owner, lease_until, fence, last_code, last_error, sent_at)
   ON mainstay.notices TO mainstay_dispatcher;
 RESET ROLE;
