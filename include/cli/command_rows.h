@@ -36,6 +36,7 @@ extern const struct command command_notice_suppress;
 extern const struct command command_notice_unsuppress;
 extern const struct command command_notice_suppressions;
 extern const struct command command_notice_import;
+extern const struct command command_runbook_plan;
 extern const struct command command_doctor;
 extern const struct command command_config_check;
 extern const struct command command_config_show;

@@ -37,6 +37,7 @@ static const struct command *const commands[] = {
     &command_notice_unsuppress,
     &command_notice_suppressions,
     &command_notice_import,
+    &command_runbook_plan,
     &command_doctor,
     &command_config_check,
     &command_config_show,
