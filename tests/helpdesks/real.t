@@ -79,7 +79,7 @@ readback() { # NAME COMMAND: asks by the application's own code
 for desk in "rt5 rt" "redmine redmine_say"; do
     desk_create "${desk% *}" || exit 1
     desk_contract "${desk% *}"
-    desk_sql "${desk% *}" "SELECT mainstay.tag_remove('again', '{1002}', NULL, 1), mainstay.tag_remove('later', '{1003}', NULL, 1)" alice
+    desk_sql "${desk% *}" "SELECT mainstay.tag_remove('again', '{1002}', NULL, 1), mainstay.tag_remove('later', '{1003}', NULL, 1)" alice >/dev/null
     readback "${desk% *}" "${desk#* }"
 done
 done_testing
