@@ -30,8 +30,10 @@ Set(\$Timezone, 'UTC');
 1;
 PERL
     export RT_SITE_CONFIG=$TEST_DIR/RT_SiteConfig.pm RT_SITE_CONFIG_DIR=$TEST_DIR/rt.d
-    rt-setup-database-5 --action init --dba postgres --dba-password trust >"$TEST_DIR/rt.log" 2>&1 ||
-        { cat "$TEST_DIR/rt.log" >&2; return 1; }
+    if ! rt-setup-database-5 --action init --dba postgres --dba-password trust >"$TEST_DIR/rt.log" 2>&1; then
+        cat "$TEST_DIR/rt.log" >&2
+        return 1
+    fi
 }
 
 rt() { perl -I/usr/share/request-tracker5/lib "$HELPDESKS_ROOT/rt5/readback.pl" "$@"; }
@@ -47,9 +49,11 @@ YAML
     echo 0123456789abcdef0123456789abcdef >"$home/config/secret_key.txt"
     # Bundler writes beside the Gemfile; the package's own stays as it is.
     cp /usr/share/redmine/Gemfile /usr/share/redmine/Gemfile.lock "$home"
-    cluster_sql desk "CREATE DATABASE redmine" &&
-        { redmine rake db:migrate && redmine rake redmine:load_default_data; } >"$TEST_DIR/redmine.log" 2>&1 ||
-        { tail -n 20 "$TEST_DIR/redmine.log" >&2; return 1; }
+    cluster_sql desk "CREATE DATABASE redmine" || return 1
+    if ! { redmine rake db:migrate && redmine rake redmine:load_default_data; } >"$TEST_DIR/redmine.log" 2>&1; then
+        tail -n 20 "$TEST_DIR/redmine.log" >&2
+        return 1
+    fi
 }
 
 # An instance is a directory below /usr/share/redmine/instances, a link: this leads out of it.
@@ -71,7 +75,7 @@ readback() { # NAME COMMAND: asks by the application's own code
     is "$("$ask" history 1002)" "$tag added by Mainstay Bot" "$name: and its history, with who did it"
     is "$("$ask" agent 1001 1002)" "1001: vip, $tag;1002: $tag" \
         "$name: an agent adds another tag in 1001, and takes ours off 1002 and sets it again"
-    is "$(desk_undo "$name" "$tag")" "$(sed 's/ 1002 / /' <<<"$expected")" "$name: undo leaves what the agent set, and only that"
+    is "$(desk_undo "$name" "$tag")" "${expected/ 1002 / }" "$name: undo leaves what the agent set, and only that"
     is "$("$ask" search "$tag")" "1002" "$name: the application agrees"
     is "$("$ask" tags 1001 1002 1003)" "1001: vip;1002: $tag;1003: " "$name: and so do its tickets"
 }
