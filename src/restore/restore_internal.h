@@ -68,6 +68,16 @@ MUST_CHECK bool restore_choose(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_prepare_recovery(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_write_recovery(struct restore_job *job, struct error *err);
 
+/* restore_wal.c, for a snapshot without its own WAL: is it in the archive? How much is it? Its
+ * segments, one after the other (all of them have their full size); into the data directory. */
+MUST_CHECK bool restore_check_wal(const struct restore_job *job, struct error *err);
+uint64_t restore_wal_bytes(const struct snapshot_info *info);
+typedef bool (*restore_wal_fn)(void *context, const char *path, const uint8_t *bytes, size_t len,
+                               struct error *err);
+MUST_CHECK bool restore_visit_wal(const struct restore_job *job, restore_wal_fn emit, void *context,
+                                  struct error *err);
+MUST_CHECK bool restore_write_wal(struct restore_job *job, struct error *err);
+
 /* restore_plan.c: loads the manifest, resolves tablespaces, looks at the target; refuses before a
  * byte is written. */
 MUST_CHECK bool restore_plan(struct restore_job *job, struct error *err);

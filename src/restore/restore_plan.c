@@ -312,6 +312,7 @@ static bool check_space(const struct restore_job *job, struct error *err)
     CLEANUP(free_pointer) dev_t *device = calloc(count, sizeof *device);
     if (need == NULL || device == NULL)
         return error_no_memory(err, "tablespaces");
+    need[job->place_count] = restore_wal_bytes(&job->manifest.info);
     for (size_t i = 0; i < job->manifest.entry_count; i++)
         need[place_of(job, job->manifest.entries[i].path)] += growth_of(job,
                                                                         &job->manifest.entries[i]);
@@ -331,7 +332,8 @@ static bool check_space(const struct restore_job *job, struct error *err)
 
 bool restore_plan(struct restore_job *job, struct error *err)
 {
-    if (!restore_load(job, err) || !plan_places(job, err) || !plan_directory(job, err))
+    if (!restore_load(job, err) || !restore_check_wal(job, err) || !plan_places(job, err) ||
+        !plan_directory(job, err))
         return false;
     for (size_t i = 0; i < job->place_count; i++)
         if (!check_place(job, &job->places[i], err))
