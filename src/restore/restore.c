@@ -17,6 +17,7 @@ int restore_threads(const struct restore_options *options)
 
 void restore_job_release(struct restore_job *job)
 {
+    lease_release(&job->lease);
     manifest_release(&job->manifest);
     for (size_t i = 0; i < job->place_count; i++)
         free(job->places[i].target);

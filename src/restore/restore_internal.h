@@ -2,6 +2,7 @@
 #ifndef RESTORE_RESTORE_INTERNAL_H
 #define RESTORE_RESTORE_INTERNAL_H
 
+#include "repository/lease.h"
 #include "repository/manifest.h"
 #include "restore/recovery_settings.h"
 #include "restore/restore.h"
@@ -36,6 +37,7 @@ struct restore_job {
     const struct repository *repository;
     const struct restore_options *options;
     struct manifest manifest;
+    struct lease lease; /* keeps clean-ups from what is read */
     int root_fd;       /* the data directory, -1 before it is opened */
     bool fresh;        /* the directory was empty: nothing of it needs to be compared */
     bool change_owner; /* root restores into somebody's directory */
@@ -57,8 +59,10 @@ struct restore_job {
     char signal_file[24];
 };
 
-/* Reads the manifest of the snapshot that the options name. */
+/* Reads the manifest of the snapshot that the options name, under a lease that names it. */
 MUST_CHECK bool restore_load(struct restore_job *job, struct error *err);
+MUST_CHECK bool restore_load_manifest(struct restore_job *job, const struct catalog_entry *entry,
+                                      struct error *err);
 
 /* restore_recovery.c: does PostgreSQL recover beyond the snapshot? Then the target decides which
  * snapshot; the settings are made from the file that was restored, the backup_manifest has them,
