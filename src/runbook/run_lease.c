@@ -124,10 +124,12 @@ bool run_lease_renew(struct run *run, struct error *err)
     const struct query query = {
         .sql = "UPDATE mainstay.runs SET "
                "lease_until = clock_timestamp() + $3::bigint * interval '1 microsecond' "
-               "WHERE id = $1 AND fence = $2 AND wanted IS NULL AND state IN ('running', 'waiting')",
+               "WHERE id = $1 AND fence = $2 AND ($4::boolean OR wanted IS NULL) "
+               "AND state IN ('running', 'waiting')",
         .values = (const char *const[]){run->id, run_number(run->fence, fence),
-                                        run_number(run->settings->lease_us, lease)},
-        .count = 3,
+                                        run_number(run->settings->lease_us, lease),
+                                        run->ending ? "true" : "false"},
+        .count = 4,
         .what = "renew the run's lease",
     };
     if (!query_do(run->connection, &query, &renewed, err))
