@@ -18,14 +18,15 @@ struct plan_context {
     struct connection *connection;
     const struct runbook *runbook;
     const struct param_values *params;
-    const struct runbook_settings *settings;
-    int64_t now_us;     /* frozen: :now in every query and template of the plan */
-    struct value *plan; /* the plan so far: selections are in "selections" */
+    const struct text_list *capabilities; /* of the installed adapter */
+    int64_t now_us;           /* frozen: :now in every query and template of the plan */
+    const struct value *plan; /* the plan so far: selections are in "selections", and the steps
+                                 before this one are in theirs */
 };
 
 struct step_kind {
     enum step_uses uses;
-    /* Fills the step's object in the plan: what exactly will be done. */
+    /* Adds to the step's object in the plan: what exactly will be done. */
     bool (*plan)(struct plan_context *context, const struct runbook_step *step, struct value *out,
                  struct error *err);
 };

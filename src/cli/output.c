@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "document/utf8.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,4 +224,49 @@ static bool list_as_table(const struct invocation *call, const struct output_lis
 bool output_list(const struct invocation *call, const struct output_list *list, struct error *err)
 {
     return call->json ? list_as_value(call, list, err) : list_as_table(call, list, err);
+}
+
+enum { OBJECT_COLUMNS_MAX = 16 };
+
+static bool add_object(struct text_table *table, const struct value *object,
+                       const struct object_column *columns, size_t count, struct error *err)
+{
+    const char *cells[OBJECT_COLUMNS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        struct error absent;
+        if (!value_get_text(object, columns[i].key, &cells[i], &absent))
+            cells[i] = "";
+    }
+    return text_table_add(table, cells, err);
+}
+
+static bool put_objects(const struct value *list, const struct object_column *columns, size_t count,
+                        struct buf *out, struct error *err)
+{
+    struct text_column titles[OBJECT_COLUMNS_MAX];
+    CLEANUP(text_table_release) struct text_table table;
+    for (size_t i = 0; i < count; i++)
+        titles[i] = columns[i].column;
+    text_table_init(&table, titles, count);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *object;
+        if (!value_at_object(list, i, &object, err) ||
+            !add_object(&table, object, columns, count, err))
+            return false;
+    }
+    text_table_put(&table, out);
+    return true;
+}
+
+bool output_objects(const struct invocation *call, const struct value *root, const char *name,
+                    const struct object_column *columns, size_t count, struct error *err)
+{
+    const struct value *list;
+    assert(count <= OBJECT_COLUMNS_MAX);
+    if (call->json)
+        return output_value(call, root, err);
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    return value_get_array(root, name, &list, err) &&
+           put_objects(list, columns, count, &text, err) && output_write(call, &text, err);
 }

@@ -496,9 +496,10 @@ static const struct option_row table[OPTION_COUNT] = {
          .type = OPTION_TEXT,
          .group = GROUP_RETENTION,
          .standard = "UTC",
-         .max = 6,
-         .example = "+01:00",
-         .help = "Where hours, days, weeks, months and years end: UTC or an offset as +01:00."},
+         .max = 100,
+         .example = "Europe/Berlin",
+         .help = "Where hours, days, weeks, months and years end: an IANA time zone, UTC or an "
+                 "offset as +01:00."},
     [OPTION_RETENTION_WAL_WINDOW] =
         {.name = "retention.wal-window",
          .type = OPTION_DURATION,

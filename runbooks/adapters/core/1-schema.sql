@@ -15,6 +15,9 @@ BEGIN
       EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', r);
     END IF;
   END LOOP;
+  IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+    GRANT mainstay_owner TO CURRENT_USER; -- CREATEROLE alone may not SET ROLE
+  END IF;
 END $$;
 -- What only a superuser can give. Without it runs work too: load() then sees our own sessions only,
 -- and restore points are left to `mainstay restore-point create`; the run says so.
@@ -34,10 +37,24 @@ GRANT mainstay_planner TO mainstay_runner, mainstay_approver, mainstay_dispatche
 CREATE SCHEMA mainstay AUTHORIZATION mainstay_owner;
 GRANT USAGE ON SCHEMA mainstay TO mainstay_planner;
 SET ROLE mainstay_owner;
+-- PUBLIC would include the planner: what an adapter forgets to revoke must not be open.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- What the adapter was installed with: core, adapter, adapter_version, actor, tag_field, ...
+-- What the adapter was installed with: core, adapter, adapter_version, capabilities (names with
+-- blanks between), actor, tag_field, ...
 CREATE TABLE mainstay.settings (name text PRIMARY KEY, value text NOT NULL);
 GRANT SELECT ON mainstay.settings TO mainstay_planner;
+
+-- Which views and functions are the adapter's: the next installation makes them anew.
+CREATE TABLE mainstay.adapter_objects (kind text, identity text, PRIMARY KEY (kind, identity));
+CREATE FUNCTION mainstay.all_objects() RETURNS TABLE (kind text, identity text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT 'view', c.oid::regclass::text FROM pg_class c
+    WHERE c.relnamespace = 'mainstay'::regnamespace AND c.relkind = 'v'
+  UNION ALL
+  SELECT 'function', p.oid::regprocedure::text FROM pg_proc p
+    WHERE p.pronamespace = 'mainstay'::regnamespace
+$$;
 
 -- A run of a runbook, or the undo of one. The row is the lease too: whoever raised `fence` last and
 -- renews `lease_until` may write; every batch compares its fence in its own transaction.
