@@ -102,6 +102,8 @@ MUST_CHECK bool run_step_set(struct run *run, const char *key, const struct valu
                              struct error *err);
 MUST_CHECK bool run_step_set_text(struct run *run, const char *key, const char *text,
                                   struct error *err);
+MUST_CHECK bool run_step_set_number(struct run *run, const char *key, int64_t number,
+                                    struct error *err);
 /* Adds to counts in the step's result and moves the cursor. */
 struct run_counts {
     uint64_t done;

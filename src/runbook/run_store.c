@@ -242,6 +242,21 @@ bool run_step_set_text(struct run *run, const char *key, const char *text, struc
     return query_do(run->connection, &query, NULL, err);
 }
 
+bool run_step_set_number(struct run *run, const char *key, int64_t number, struct error *err)
+{
+    char at[RUN_NUMBER_SIZE];
+    char text[RUN_NUMBER_SIZE];
+    const struct query query = {
+        .sql = "UPDATE mainstay.run_steps SET result = result || jsonb_build_object($4::text, "
+               "$5::bigint) WHERE run_id = $1 AND section = $2 AND at = $3",
+        .values = (const char *const[]){run->id, run->step.section, run_number(run->step.at, at),
+                                        key, run_number(number, text)},
+        .count = 5,
+        .what = "write a step's result",
+    };
+    return query_do(run->connection, &query, NULL, err);
+}
+
 bool run_step_advance(struct run *run, int64_t cursor, const struct run_counts *counts,
                       struct error *err)
 {

@@ -379,3 +379,54 @@ bool run_work(struct connection *connection, const char *run_id,
     run_release(&run);
     return done && summarize(connection, run_id, out_summary, err);
 }
+
+/* ---- from outside ---- */
+
+static bool write_wanted(struct connection *connection, const char *run_id, const char *wanted,
+                         struct error *err)
+{
+    uint64_t asked = 0;
+    const struct query query = {
+        .sql = "UPDATE mainstay.runs SET wanted = $2 WHERE id = $1 AND state IN ('running', "
+               "'waiting', 'paused')",
+        .values = (const char *const[]){run_id, wanted},
+        .count = 2,
+        .what = "ask the run to stop",
+    };
+    if (!query_do(connection, &query, &asked, err))
+        return false;
+    return asked == 1 || error_set(err, ERROR_REFUSED, "cannot %s run %s: it is over", wanted, run_id);
+}
+
+/* Somebody works on it: they will see what is wanted. */
+static bool is_worked_on(const struct error *err)
+{
+    return err->kind == ERROR_UNAVAILABLE && err->retryable;
+}
+
+bool run_stop(struct connection *connection, const char *run_id, const char *wanted,
+              const struct runbook_settings *settings, bool *out_stopped, struct error *err)
+{
+    struct run run = {.connection = connection, .settings = settings, .random = &random_system};
+    bool loaded = run_load(&run, run_id, err);
+    bool done = loaded && write_wanted(connection, run_id, wanted, err) &&
+                run_event_text(&run, "stop_asked", "wanted", wanted, err);
+    bool stopped = false;
+    if (done) {
+        struct error refusal = {0};
+        if (run_lease_take(&run, &refusal)) {
+            (void)snprintf(run.wanted, sizeof run.wanted, "%s", wanted);
+            (void)obey(&run, &refusal);
+            run_lease_release(&run);
+            stopped = refusal.kind == ERROR_CANCELLED;
+        }
+        if (!stopped && !is_worked_on(&refusal)) {
+            *err = refusal;
+            done = false;
+        }
+    }
+    run_release(&run);
+    if (done)
+        *out_stopped = stopped;
+    return done;
+}

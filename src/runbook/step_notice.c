@@ -201,10 +201,17 @@ static bool open_maker(struct run *run, struct notice_step *step, struct error *
     return notice_maker_new(&context, run->connection, run->step.spec, run->id, &step->maker, err);
 }
 
+static bool write_total(struct run *run, void *context, struct error *err)
+{
+    (void)context;
+    return run_step_set_number(run, "total", run->step.total, err);
+}
+
 bool step_notice_run(struct run *run, enum step_outcome *out, struct error *err)
 {
     struct notice_step step = {0};
     bool done = read_plan(run, &step, err) && open_maker(run, &step, err) &&
+                (run->step.cursor > 0 || run_transaction(run, write_total, NULL, err)) &&
                 queue_all(run, &step, err);
     notice_maker_free(step.maker);
     free(step.customers);

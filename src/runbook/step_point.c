@@ -40,6 +40,20 @@ static bool make_unconfirmed(struct run *run, const char *name, struct value *ou
                           err);
 }
 
+/* A repository of another server is no help. */
+static bool check_server(struct run *run, const struct value *point, struct error *err)
+{
+    const char *server = run->helpdesk.system_identifier;
+    if (!value_get_text_or(point, "system_identifier", server, &server, err))
+        return false;
+    if (strcmp(server, run->helpdesk.system_identifier) == 0)
+        return true;
+    (void)error_set(err, ERROR_REFUSED,
+                    "the restore point was made on server %.24s, but the helpdesk is on %.24s",
+                    server, run->helpdesk.system_identifier);
+    return error_hint(err, "postgres.connection must lead to the helpdesk's server.");
+}
+
 static bool write_point(struct run *run, void *context, struct error *err)
 {
     const struct value *point = context;
@@ -60,5 +74,5 @@ bool step_restore_point_run(struct run *run, enum step_outcome *out, struct erro
     bool made = confirmed ? settings->restore_point(settings->context, name, point, err)
                           : make_unconfirmed(run, name, point, err);
     *out = STEP_DONE;
-    return made && run_transaction(run, write_point, point, err);
+    return made && check_server(run, point, err) && run_transaction(run, write_point, point, err);
 }

@@ -420,23 +420,20 @@ static bool count_new(struct run *run, const struct tag_step *step, uint64_t *ou
     return done;
 }
 
-static bool note_new(struct run *run, void *context, struct error *err)
+static bool write_drift(struct run *run, uint64_t found, struct error *err)
+{
+    CLEANUP(value_cleanup) struct value *detail = value_new_object(err);
+    return detail != NULL && value_set_text(detail, "step", run->step.id, err) &&
+           value_set_u64(detail, "new", found, err) &&
+           run_step_set_number(run, "new", (int64_t)found, err) &&
+           run_event(run, "drift", detail, err);
+}
+
+static bool write_begun(struct run *run, void *context, struct error *err)
 {
     const uint64_t *found = context;
-    CLEANUP(value_cleanup) struct value *detail = value_new_object(err);
-    char number[RUN_NUMBER_SIZE];
-    char at[RUN_NUMBER_SIZE];
-    const struct query query = {
-        .sql = "UPDATE mainstay.run_steps SET result = result || jsonb_build_object('new', "
-               "$4::bigint) WHERE run_id = $1 AND section = $2 AND at = $3",
-        .values = (const char *const[]){run->id, run->step.section, run_number(run->step.at, at),
-                                        run_number((int64_t)*found, number)},
-        .count = 4,
-        .what = "write a step's result",
-    };
-    return detail != NULL && value_set_text(detail, "step", run->step.id, err) &&
-           value_set_u64(detail, "new", *found, err) &&
-           query_do(run->connection, &query, NULL, err) && run_event(run, "drift", detail, err);
+    return run_step_set_number(run, "total", run->step.total, err) &&
+           (found == NULL || *found == 0 || write_drift(run, *found, err));
 }
 
 /* ---- the step ---- */
@@ -490,12 +487,13 @@ static bool prepare(struct run *run, struct tag_step *step, struct error *err)
         return false;
     /* What a run itself did may be taken back when the tickets have moved on: then the ledger alone
      * says what it was. */
-    if (step->change != CHANGE_ADD && step->change != CHANGE_REMOVE)
-        return true;
-    if (!run_selection(run, step->selection, &step->query, err))
+    bool checks = step->change == CHANGE_ADD || step->change == CHANGE_REMOVE;
+    if (checks && !run_selection(run, step->selection, &step->query, err))
         return false;
-    return run->step.cursor > 0 ||
-           (count_new(run, step, &found, err) && run_transaction(run, note_new, &found, err));
+    if (run->step.cursor > 0)
+        return true;
+    return (!checks || count_new(run, step, &found, err)) &&
+           run_transaction(run, write_begun, &found, err);
 }
 
 bool step_tag_run(struct run *run, enum step_outcome *out, struct error *err)
