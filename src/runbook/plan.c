@@ -85,6 +85,24 @@ static bool check_needs(const struct runbook *runbook, const struct helpdesk *he
 
 /* ---- the body ---- */
 
+static bool memory_init(struct plan_memory *memory, const struct runbook *runbook,
+                        struct error *err)
+{
+    memory->of_selection = calloc(runbook->selection_count + 1, sizeof *memory->of_selection);
+    memory->told = calloc(runbook->template_count + 1, sizeof *memory->told);
+    return (memory->of_selection != NULL && memory->told != NULL) || error_no_memory(err, "a plan");
+}
+
+static void memory_release(struct plan_memory *memory, const struct runbook *runbook)
+{
+    for (size_t i = 0; memory->of_selection != NULL && i < runbook->selection_count; i++)
+        id_list_release(&memory->of_selection[i]);
+    for (size_t i = 0; memory->told != NULL && i < runbook->template_count; i++)
+        id_list_release(&memory->told[i]);
+    free(memory->of_selection);
+    free(memory->told);
+}
+
 static uint64_t sample_count(const struct runbook *runbook, const struct plan_options *options)
 {
     int64_t count = (int64_t)options->sample_count;
@@ -142,16 +160,19 @@ bool plan_make(struct connection *connection, const struct runbook *runbook,
                struct plan **out, struct error *err)
 {
     CLEANUP(plan_cleanup) struct plan *plan = calloc(1, sizeof *plan);
-    struct plan_context context = {.connection = connection,
-                                   .runbook = runbook,
-                                   .params = params,
-                                   .now_us = options->now_us};
+    struct plan_memory memory = {0};
+    struct plan_context context = {
+        .connection = connection, .runbook = runbook, .params = params, .now_us = options->now_us};
     if (plan == NULL)
         return error_no_memory(err, "a plan");
     plan->document = value_new_object(err);
-    if (plan->document == NULL || !begin(connection, runbook, err))
+    if (plan->document == NULL || !begin(connection, runbook, err)) {
+        query_rollback(connection);
         return false;
-    bool made = make_document(&context, options, plan->document, err);
+    }
+    bool made = memory_init(&memory, runbook, err) &&
+                make_document(&context, options, plan->document, err);
+    memory_release(&memory, runbook);
     query_rollback(connection); /* nothing was written */
     if (!made || !plan_open(plan, err))
         return error_wrap(err, "could not plan runbook \"%s\"", runbook->name);

@@ -17,8 +17,8 @@ enum { DIGEST_TAIL = sizeof digest_member - 1 + SHA256_HEX_SIZE - 1 + 2 /* "} */
 static size_t length_without_digest(struct buf *text)
 {
     const char *start = (const char *)text->data;
-    if (text->len <= DIGEST_TAIL || strncmp(start + text->len - DIGEST_TAIL, digest_member,
-                                            sizeof digest_member - 1) != 0)
+    if (text->len <= DIGEST_TAIL ||
+        strncmp(start + text->len - DIGEST_TAIL, digest_member, sizeof digest_member - 1) != 0)
         return text->len - 1;
     return text->len - DIGEST_TAIL;
 }
@@ -126,11 +126,11 @@ bool plan_check_database(const struct plan *plan, struct connection *connection,
     if (strcmp(database, here.database) == 0 && strcmp(identifier, here.system_identifier) == 0 &&
         strcmp(adapter, here.adapter) == 0)
         return true;
-    (void)error_set(err, ERROR_REFUSED,
-                    "the plan is for database \"%.60s\" (%s, adapter %.40s), this is \"%.60s\" (%s, "
-                    "adapter %.40s)",
-                    database, identifier, adapter, here.database, here.system_identifier,
-                    here.adapter);
+    (void)error_set(
+        err, ERROR_REFUSED,
+        "the plan is for database \"%.60s\" (%s, adapter %.40s), this is \"%.60s\" (%s, "
+        "adapter %.40s)",
+        database, identifier, adapter, here.database, here.system_identifier, here.adapter);
     return error_hint(err, "Plan again here.");
 }
 

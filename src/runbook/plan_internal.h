@@ -3,10 +3,17 @@
 #define RUNBOOK_PLAN_INTERNAL_H
 
 #include "runbook/helpdesk.h"
+#include "runbook/id_list.h"
 #include "runbook/plan.h"
 #include "runbook/step.h"
 
 enum { PLAN_SAMPLE_DEFAULT = 10, PLAN_SAMPLE_MAX = 100 };
+
+/* Customers, sorted, which the document has only as counts. */
+struct plan_memory {
+    struct id_list *of_selection; /* one for each selection of the runbook */
+    struct id_list *told;         /* one for each template: who gets a notice of it */
+};
 
 struct selection_context plan_selections(const struct plan_context *context);
 

@@ -22,7 +22,8 @@ struct found {
     uint64_t sample_limit;
     uint64_t count;
     uint64_t excluded;
-    struct id_list customers; /* as they come: not sorted, with repetitions */
+    uint64_t without_customer;
+    struct id_list *customers; /* as they come: not sorted, with repetitions */
 };
 
 static void found_release(struct found *found)
@@ -30,14 +31,13 @@ static void found_release(struct found *found)
     for (size_t i = 0; i < found->segment_count; i++)
         id_ranges_release(&found->segments[i].ids);
     free(found->segments);
-    id_list_release(&found->customers);
 }
 
 static bool found_init(struct found *found, const struct runbook_selection *selection,
-                       uint64_t sample_limit, struct error *err)
+                       uint64_t sample_limit, struct id_list *customers, struct error *err)
 {
     size_t count = selection->segment_count == 0 ? 1 : selection->segment_count;
-    *found = (struct found){.sample_limit = sample_limit};
+    *found = (struct found){.sample_limit = sample_limit, .customers = customers};
     found->segments = calloc(count, sizeof *found->segments);
     if (found->segments == NULL)
         return error_no_memory(err, "a selection");
@@ -60,7 +60,10 @@ static bool add_row(void *context, const struct selection_row *row, struct error
     if (segment->sample_count < found->sample_limit)
         segment->samples[segment->sample_count++] = row->id;
     found->count++;
-    return row->customer_id == 0 || id_list_add(&found->customers, row->customer_id, err);
+    if (row->customer_id != 0)
+        return id_list_add(found->customers, row->customer_id, err);
+    found->without_customer++;
+    return true;
 }
 
 /* ---- samples ---- */
@@ -82,8 +85,8 @@ static bool put_clean(struct value *object, const char *key, const char *text, s
     struct buf clean;
     buf_init(&clean, PLAN_MAX_BYTES);
     utf8_put_clean(text, "?", &clean);
-    bool done =
-        buf_check(&clean, "a sample", err) && value_set_text(object, key, buf_text(&clean), err);
+    bool done = buf_check(&clean, "a sample", err) &&
+                value_set_text(object, key, buf_text(&clean), err);
     buf_release(&clean);
     return done;
 }
@@ -154,14 +157,12 @@ static bool put_segments(struct connection *connection, const struct selection_q
         if (selection_left_out(query, i) == NULL &&
             !put_segment(connection, selection, i, &found->segments[i], segments, err))
             return false;
-    struct value *left_out =
-        segments == NULL ? NULL : value_set_new_array(object, "left_out", err);
+    struct value *left_out = segments == NULL ? NULL : value_set_new_array(object, "left_out", err);
     for (size_t i = 0; left_out != NULL && i < found->segment_count; i++) {
         const char *needs = selection_left_out(query, i);
         struct value *item = needs == NULL ? NULL : value_append_new_object(left_out, err);
         if (needs != NULL &&
-            (item == NULL ||
-             !value_set_text(item, "segment", segment_name(selection, i), err) ||
+            (item == NULL || !value_set_text(item, "segment", segment_name(selection, i), err) ||
              !value_set_text(item, "needs", needs, err)))
             return false;
     }
@@ -178,10 +179,11 @@ static bool put_selection(struct plan_context *context, const struct runbook_sel
     if (!selection_compile(&selections, selection, &query, err) ||
         !selection_each(query, context->connection, add_row, found, err))
         return false;
-    id_list_sort(&found->customers);
+    id_list_sort(found->customers);
     return value_set_text(object, "of", of_names[selection->of], err) &&
            value_set_u64(object, "count", found->count, err) &&
-           value_set_u64(object, "customers", found->customers.count, err) &&
+           value_set_u64(object, "customers", found->customers->count, err) &&
+           value_set_u64(object, "without_customer", found->without_customer, err) &&
            value_set_u64(object, "excluded", found->excluded, err) &&
            put_segments(context->connection, query, selection, found, object, err);
 }
@@ -193,7 +195,8 @@ bool plan_put_selections(struct plan_context *context, uint64_t sample_count,
         const struct runbook_selection *selection = &context->runbook->selections[i];
         struct found found;
         struct value *object = value_set_new_object(selections, selection->name, err);
-        if (object == NULL || !found_init(&found, selection, sample_count, err))
+        if (object == NULL ||
+            !found_init(&found, selection, sample_count, &context->memory->of_selection[i], err))
             return false;
         bool done = put_selection(context, selection, &found, object, err);
         found_release(&found);

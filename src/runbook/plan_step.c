@@ -13,9 +13,8 @@ enum { MICROSECONDS = 1000000 };
 
 static struct scope scope_of(const struct plan_context *context)
 {
-    return (struct scope){.runbook = context->runbook,
-                          .params = context->params,
-                          .now_us = context->now_us};
+    return (struct scope){
+        .runbook = context->runbook, .params = context->params, .now_us = context->now_us};
 }
 
 static bool put_texts(struct value *object, const char *key, const struct text_list *texts,
@@ -58,8 +57,8 @@ static bool compare(uint64_t left, const char *op, uint64_t right)
     static const struct {
         const char *op;
         bool less, equal, greater;
-    } rows[] = {{"<", true, false, false},  {"<=", true, true, false}, {"=", false, true, false},
-                {"!=", true, false, true},  {">=", false, true, true}, {">", false, false, true}};
+    } rows[] = {{"<", true, false, false}, {"<=", true, true, false}, {"=", false, true, false},
+                {"!=", true, false, true}, {">=", false, true, true}, {">", false, false, true}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strcmp(rows[i].op, op) == 0)
             return left < right ? rows[i].less : left > right ? rows[i].greater : rows[i].equal;
@@ -232,7 +231,8 @@ static bool plan_task(struct plan_context *context, const struct runbook_step *s
     return put_rendered(context, step->ask, TEMPLATE_TEXT, out, "ask", err) &&
            value_set_text(out, "owner", step->owner, err) &&
            put_texts(out, "choices", &step->choices, err) &&
-           value_set_text(out, "default", otherwise->choice == NULL ? "" : otherwise->choice, err) &&
+           value_set_text(out, "default", otherwise->choice == NULL ? "" : otherwise->choice,
+                          err) &&
            put_seconds(out, "default_after_seconds", otherwise->after_us, err);
 }
 
@@ -249,13 +249,14 @@ static bool plan_wait(struct plan_context *context, const struct runbook_step *s
 static bool put_message(struct plan_context *context, const struct runbook_step *step,
                         struct value *out, struct error *err)
 {
-    const struct runbook_template *template =
-        runbook_template(context->runbook, step->template_name);
+    const struct runbook_template *template = runbook_template(context->runbook,
+                                                               step->template_name);
     if (template == NULL || template->text_count == 0)
         return error_set(err, ERROR_INVALID, "there is no template \"%s\"", step->template_name);
     return value_set_text(out, "template", step->template_name, err) &&
            value_set_text(out, "locale", template->texts[0].locale, err) &&
-           put_rendered(context, template->texts[0].subject, TEMPLATE_HEADER, out, "subject", err) &&
+           put_rendered(context, template->texts[0].subject, TEMPLATE_HEADER, out, "subject",
+                        err) &&
            put_rendered(context, template->texts[0].text, TEMPLATE_TEXT, out, "text", err) &&
            put_texts(out, "webhooks", &step->webhooks, err);
 }
@@ -279,11 +280,16 @@ typedef bool (*plan_step_fn)(struct plan_context *context, const struct runbook_
                              struct value *out, struct error *err);
 
 static const plan_step_fn planners[] = {
-    [USES_ASSESS] = plan_assess,   [USES_RESTORE_POINT] = plan_restore_point,
-    [USES_TAG] = plan_tag,         [USES_UNTAG] = plan_tag,
-    [USES_NOTICE] = plan_notice_step, [USES_APPROVAL] = plan_approval,
-    [USES_TASK] = plan_task,       [USES_WAIT] = plan_wait,
-    [USES_STATUS] = plan_status,   [USES_WEBHOOK] = plan_webhook,
+    [USES_ASSESS] = plan_assess,
+    [USES_RESTORE_POINT] = plan_restore_point,
+    [USES_TAG] = plan_tag,
+    [USES_UNTAG] = plan_tag,
+    [USES_NOTICE] = plan_notice_step,
+    [USES_APPROVAL] = plan_approval,
+    [USES_TASK] = plan_task,
+    [USES_WAIT] = plan_wait,
+    [USES_STATUS] = plan_status,
+    [USES_WEBHOOK] = plan_webhook,
 };
 
 static bool put_step(struct plan_context *context, const struct runbook_step *step,
@@ -322,8 +328,9 @@ static bool check_tickets(const struct plan_context *context, const struct runbo
     (void)error_set(err, ERROR_REFUSED,
                     "selection \"%s\" has %" PRIu64 " tickets; limits.max_tickets is %" PRIu64,
                     step->from, count, most);
-    return error_hint(err, "Narrow it by its parameters, or raise the limit in a new version of the "
-                           "runbook.");
+    return error_hint(err,
+                      "Narrow it by its parameters, or raise the limit in a new version of the "
+                      "runbook.");
 }
 
 static bool check_notices(const struct plan_context *context, const struct value *planned,
@@ -361,8 +368,7 @@ static bool check_section(const struct plan_context *context, const char *sectio
         bool tags = steps[i].uses == USES_TAG || steps[i].uses == USES_UNTAG;
         if (!value_at_object(list, i, &planned, err) ||
             (tags && !check_tickets(context, &steps[i], err)) ||
-            (steps[i].uses == USES_NOTICE &&
-             !check_notices(context, planned, steps[i].id, err)))
+            (steps[i].uses == USES_NOTICE && !check_notices(context, planned, steps[i].id, err)))
             return false;
     }
     return true;

@@ -692,3 +692,8 @@ const char *selection_sql(const struct selection_query *query)
 {
     return query->sql;
 }
+
+enum selection_of selection_of(const struct selection_query *query)
+{
+    return query->selection->of;
+}
