@@ -161,8 +161,11 @@ bool plan_make(struct connection *connection, const struct runbook *runbook,
 {
     CLEANUP(plan_cleanup) struct plan *plan = calloc(1, sizeof *plan);
     struct plan_memory memory = {0};
-    struct plan_context context = {
-        .connection = connection, .runbook = runbook, .params = params, .now_us = options->now_us};
+    struct plan_context context = {.connection = connection,
+                                   .runbook = runbook,
+                                   .params = params,
+                                   .now_us = options->now_us,
+                                   .memory = &memory};
     if (plan == NULL)
         return error_no_memory(err, "a plan");
     plan->document = value_new_object(err);
