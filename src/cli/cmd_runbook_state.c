@@ -199,7 +199,7 @@ static void put_head(const struct value *run, struct buf *out)
 {
     buf_printf(out, "run %s: %s", text_of(run, "id"), text_of(run, "state"));
     if (text_of(run, "reason")[0] != '\0') {
-        buf_printf(out, " ");
+        buf_printf(out, strcmp(text_of(run, "state"), "waiting") == 0 ? " " : ", ");
         output_put_clean(text_of(run, "reason"), out);
     }
     buf_printf(out, "\n");

@@ -312,21 +312,39 @@ static bool do_run(struct run *run, enum step_outcome *out, struct error *err)
 
 static bool write_pause(struct run *run, void *context, struct error *err)
 {
-    (void)context;
-    return run_set_state(run, "paused", "somebody asked for it", err) &&
+    const char *why = context;
+    return run_set_state(run, "paused", why, err) &&
            run_event_text(run, "paused", NULL, NULL, err);
+}
+
+/* "asked for by alice", as the events have it. */
+static bool who_asked(struct run *run, char *out, size_t size, struct error *err)
+{
+    const struct query query = {
+        .sql = "SELECT coalesce((SELECT actor FROM mainstay.events WHERE run_id = $1 AND kind = "
+               "'stop_asked' ORDER BY seq DESC LIMIT 1), 'somebody')",
+        .values = (const char *const[]){run->id},
+        .count = 1,
+        .what = "look who asked the run to stop",
+    };
+    CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
+    if (!query_run(run->connection, &query, &rows, err))
+        return false;
+    (void)snprintf(out, size, "asked for by %s", query_field(rows, 0, 0));
+    return true;
 }
 
 /* Somebody wants the run paused or cancelled: that is done, and said as the error of this work. */
 static bool obey(struct run *run, struct error *err)
 {
     bool pause = strcmp(run->wanted, "pause") == 0;
-    struct ending ending = {
-        .state = "cancelled", .reason = "somebody asked for it", .calls_back = true};
+    char why[128];
+    struct ending ending = {.state = "cancelled", .reason = why, .calls_back = true};
     struct error other = {0};
     run->ending = true;
-    bool done = pause ? run_transaction(run, write_pause, NULL, &other)
-                      : run_transaction(run, write_end, &ending, &other);
+    bool done = who_asked(run, why, sizeof why, &other) &&
+                (pause ? run_transaction(run, write_pause, why, &other)
+                       : run_transaction(run, write_end, &ending, &other));
     if (!done) {
         *err = other;
         return false;
