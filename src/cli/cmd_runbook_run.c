@@ -1,6 +1,7 @@
 /* mainstay runbook run|resume|recover|undo: what works on a run. */
 #include "cli/command_rows.h"
 #include "cli/output.h"
+#include "cli/plan_view.h"
 #include "cli/run_session.h"
 
 #include "base/cleanup.h"
@@ -26,91 +27,6 @@ static bool read_plan(const char *path, struct plan **out, struct error *err)
     return done;
 }
 
-static void put_selections(const struct plan *plan, struct buf *out)
-{
-    const struct value *selections = NULL;
-    struct error none;
-    if (!value_get_object(plan->document, "selections", &selections, &none))
-        return;
-    for (size_t i = 0; i < plan->runbook->selection_count; i++) {
-        const struct value *selection = NULL;
-        uint64_t count = 0;
-        const char *name = plan->runbook->selections[i].name;
-        if (value_get_object(selections, name, &selection, &none) &&
-            value_get_u64(selection, "count", &count, &none))
-            buf_printf(out, "  %s: %" PRIu64 "\n", name, count);
-    }
-}
-
-/* One line for each thing that will be written. */
-static void put_writes(const struct value *step, struct buf *out)
-{
-    static const struct {
-        const char *list;
-        const char *name;
-    } parts[] = {{"tags", "tag"}, {"notices", "channel"}};
-    struct error none;
-    for (size_t part = 0; part < ARRAY_LEN(parts); part++) {
-        const struct value *list = NULL;
-        if (!value_get_array(step, parts[part].list, &list, &none))
-            continue;
-        for (size_t i = 0; i < value_count(list); i++) {
-            const struct value *item;
-            const char *name = "";
-            uint64_t count = 0;
-            if (!value_at_object(list, i, &item, &none) ||
-                !value_get_text(item, parts[part].name, &name, &none))
-                continue;
-            buf_printf(out, "      %s ", parts[part].name);
-            output_put_clean(name, out);
-            if (value_get_u64(item, "count", &count, &none))
-                buf_printf(out, ": %" PRIu64, count);
-            buf_printf(out, "\n");
-        }
-    }
-}
-
-static void put_steps(const struct value *steps, struct buf *out)
-{
-    struct error none;
-    for (size_t i = 0; i < value_count(steps); i++) {
-        const struct value *step;
-        const char *id = "";
-        const char *uses = "";
-        if (!value_at_object(steps, i, &step, &none) || !value_get_text(step, "id", &id, &none) ||
-            !value_get_text(step, "uses", &uses, &none))
-            continue;
-        buf_printf(out, "  %s (%s)\n", id, uses);
-        put_writes(step, out);
-    }
-}
-
-static void put_plan(const struct plan *plan, struct buf *out)
-{
-    const struct value *steps = NULL;
-    char time[TEXT_SIZE];
-    struct error none;
-    buf_printf(out, "%s %s, planned at %s\nplan %s\n", plan->runbook->name, plan->runbook->version,
-               text_time_us(plan->now_us, time), plan->digest);
-    for (size_t i = 0; i < param_values_count(plan->params); i++) {
-        const struct param_value *value = param_values_at(plan->params, i);
-        if (value->text == NULL)
-            continue;
-        buf_printf(out, "  %s = ", value->param->name);
-        output_put_clean(value->text, out);
-        buf_printf(out, "\n");
-    }
-    buf_printf(out, "selected:\n");
-    put_selections(plan, out);
-    buf_printf(out, "steps:\n");
-    if (value_get_array(plan->document, "steps", &steps, &none))
-        put_steps(steps, out);
-    if (value_get_array(plan->document, "recover", &steps, &none) && value_count(steps) > 0) {
-        buf_printf(out, "recovery:\n");
-        put_steps(steps, out);
-    }
-}
-
 /* Talk, not data: what will be done, before anybody is asked. */
 static void show(const struct invocation *call, struct buf *text)
 {
@@ -123,10 +39,11 @@ static bool confirm_plan(const struct invocation *call, const struct plan *plan,
 {
     struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    put_plan(plan, &text);
-    show(call, &text);
+    bool done = plan_view_put(plan, &text, err);
+    if (done)
+        show(call, &text);
     buf_release(&text);
-    return run_confirm(call, "Do exactly this?", err);
+    return done && run_confirm(call, "Do exactly this?", err);
 }
 
 static bool run_run(struct invocation *call, struct error *err)

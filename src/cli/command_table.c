@@ -36,6 +36,7 @@ static const struct command *const commands[] = {
     &command_notice_unsuppress,
     &command_notice_suppressions,
     &command_notice_import,
+    &command_runbook_plan,
     &command_runbook_run,
     &command_runbook_status,
     &command_runbook_approve,

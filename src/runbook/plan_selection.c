@@ -70,14 +70,16 @@ static bool add_row(void *context, const struct selection_row *row, struct error
 
 /* What people recognise a row by; no addresses. */
 static const char *const sample_queries[] = {
-    [OF_TICKETS] = "SELECT t.ref AS ticket, t.status, t.created_at AS created, t.customer_name AS "
-                   "customer, t.order_no AS order, t.subject FROM mainstay.tickets t WHERE t.id = "
-                   "ANY ($1::bigint[]) ORDER BY t.id",
+    [OF_TICKETS] =
+        "SELECT t.ref AS ticket, t.status, to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD "
+        "HH24:MI') AS created, t.customer_name AS customer, t.order_no AS order, t.subject FROM "
+        "mainstay.tickets t WHERE t.id = ANY ($1::bigint[]) ORDER BY t.id",
     [OF_ORDERS] =
-        "SELECT o.order_no AS order, o.carrier, o.state, o.promised_at AS promised, o.tracking "
-        "FROM mainstay.orders o WHERE o.id = ANY ($1::bigint[]) ORDER BY o.id",
-    [OF_CUSTOMERS] = "SELECT c.id AS customer, c.name, c.locale, c.country FROM mainstay.customers "
-                     "c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id",
+        "SELECT o.order_no AS order, o.carrier, o.state, to_char(o.promised_at AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD HH24:MI') AS promised, o.tracking FROM mainstay.orders o WHERE o.id = ANY "
+        "($1::bigint[]) ORDER BY o.id",
+    [OF_CUSTOMERS] = "SELECT c.id::text AS customer, c.name, c.locale, c.country FROM "
+                     "mainstay.customers c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id",
 };
 
 static bool put_clean(struct value *object, const char *key, const char *text, struct error *err)
