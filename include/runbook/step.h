@@ -21,9 +21,10 @@ struct plan_context {
     const struct runbook *runbook;
     const struct param_values *params;
     const struct text_list *capabilities; /* of the installed adapter */
-    int64_t now_us;           /* frozen: :now in every query and template of the plan */
-    const struct value *plan; /* the plan so far: selections are in "selections", and the steps
-                                 before this one are in theirs */
+    int64_t now_us;                       /* frozen: :now in every query and template of the plan */
+    const struct value *plan;   /* the plan so far: selections are in "selections", and the steps
+                                   before this one are in theirs */
+    struct plan_memory *memory; /* what planners remember beside the document */
 };
 
 struct run_context {
