@@ -111,5 +111,7 @@ ok 'it is promoted' wait_until 30 cluster_wait last 'SELECT NOT pg_is_in_recover
 is "$(rows last)" "$wanted" 'with all rows'
 stream_stop
 is $? 0 'the stream ends as usual'
+cluster_stop last
+cluster_stop third
 
 done_testing
