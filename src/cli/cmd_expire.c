@@ -233,10 +233,10 @@ static bool finish(struct invocation *call, struct clean *clean, struct error *e
     return call->json ? print_json(call, clean, err) : print_result(call, clean, err);
 }
 
-static bool get_policy(const struct invocation *call, struct retention_policy *out,
-                       struct error *err)
+static bool get_policy(const struct invocation *call, struct time_zone **zone,
+                       struct retention_policy *out, struct error *err)
 {
-    if (!config_fill_retention(&call->config, out, err))
+    if (!config_fill_retention(&call->config, zone, out, err))
         return false;
     if (retention_has_rules(out))
         return true;
@@ -247,9 +247,10 @@ static bool get_policy(const struct invocation *call, struct retention_policy *o
 static bool run_expire(struct invocation *call, struct error *err)
 {
     struct retention_policy policy;
+    CLEANUP(time_zone_cleanup) struct time_zone *zone = NULL;
     CLEANUP(session_close) struct session session = {0};
     CLEANUP(clean_release) struct clean clean = {.expires = false};
-    if (!get_policy(call, &policy, err) || !begin(call, &session, &clean, err) ||
+    if (!get_policy(call, &zone, &policy, err) || !begin(call, &session, &clean, err) ||
         !expire_plan(&clean.sweep, &policy, &clean.plan, err))
         return false;
     clean.expires = true;

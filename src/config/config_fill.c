@@ -86,6 +86,9 @@ void config_fill_snapshot(const struct config *config, struct snapshot_options *
         .max_rate_kib = (uint32_t)(config_amount(config, OPTION_SNAPSHOT_MAX_RATE) / 1024),
         .compress_threads = (int)config_amount(config, OPTION_SNAPSHOT_COMPRESS_THREADS),
         .uploads = (int)config_amount(config, OPTION_SNAPSHOT_UPLOADS),
+        .wal_slot = config_text(config, OPTION_WAL_SLOT),
+        .own_wal = config_bool(config, OPTION_SNAPSHOT_OWN_WAL),
+        .wal_timeout_us = config_amount(config, OPTION_SNAPSHOT_WAL_TIMEOUT),
     };
 }
 
@@ -114,10 +117,23 @@ static uint32_t count_of(const struct config *config, enum option_id id)
     return (uint32_t)config_amount(config, id);
 }
 
-bool config_fill_retention(const struct config *config, struct retention_policy *out,
-                           struct error *err)
+/* UTC, an offset as it stands there, or a place. */
+static bool fill_zone(const struct config *config, struct time_zone **zone,
+                      struct retention_policy *policy, struct error *err)
 {
-    const char *zone = config_text(config, OPTION_RETENTION_TIMEZONE);
+    const char *name = config_text(config, OPTION_RETENTION_TIMEZONE);
+    if (retention_zone_from_text(name, &policy->utc_offset_s))
+        return true;
+    if (time_zone_load(name, TIME_ZONE_DIRECTORY, zone, err)) {
+        policy->zone = *zone;
+        return true;
+    }
+    return error_wrap(err, "retention.timezone");
+}
+
+bool config_fill_retention(const struct config *config, struct time_zone **zone,
+                           struct retention_policy *out, struct error *err)
+{
     struct retention_policy policy = {
         .keep_last = count_of(config, OPTION_RETENTION_KEEP_LAST),
         .hourly = count_of(config, OPTION_RETENTION_KEEP_HOURLY),
@@ -129,10 +145,8 @@ bool config_fill_retention(const struct config *config, struct retention_policy 
         .minimum = count_of(config, OPTION_RETENTION_MINIMUM),
         .wal_window_us = config_amount(config, OPTION_RETENTION_WAL_WINDOW),
     };
-    if (!retention_zone_from_text(zone, &policy.utc_offset_s)) {
-        (void)error_set(err, ERROR_USAGE, "retention.timezone: unknown time zone \"%s\"", zone);
-        return error_hint(err, "It can be UTC, or an offset from it as +01:00.");
-    }
+    if (!fill_zone(config, zone, &policy, err))
+        return false;
     *out = policy;
     return true;
 }

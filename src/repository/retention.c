@@ -1,14 +1,14 @@
 #include "repository/retention.h"
 
 #include "base/text.h"
+#include "repository/archived_wal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { SECOND_US = 1000000, MAX_OFFSET_S = 14 * 3600 };
+enum { SECOND_US = 1000000, DAY_S = 86400, MAX_OFFSET_S = 14 * 3600 };
 
 bool retention_has_rules(const struct retention_policy *policy)
 {
@@ -89,53 +89,62 @@ static void keep(struct planner *planner, size_t at, const char *format, ...)
     add_reason(planner, at, text);
 }
 
+/* A moment as the clock of the policy shows it. */
+struct local_time {
+    int64_t local_s;
+    int64_t offset_s;
+    int64_t day; /* since 1970 */
+    int64_t year;
+    int month;
+};
+
 /* The period in which a time lies, as one number that differs between periods. */
-typedef int64_t (*bucket_fn)(int64_t local_s, const struct tm *parts);
+typedef int64_t (*bucket_fn)(const struct local_time *at);
 
 static int64_t floor_div(int64_t value, int64_t by)
 {
     return value / by - (value % by < 0 ? 1 : 0);
 }
 
-static int64_t hour_of(int64_t local_s, const struct tm *parts)
+/* With the offset: the hour that comes twice in autumn is two. */
+static int64_t hour_of(const struct local_time *at)
 {
-    (void)parts;
-    return floor_div(local_s, 3600);
+    return floor_div(at->local_s, 3600) * 4 * DAY_S + at->offset_s;
 }
 
-static int64_t day_of(int64_t local_s, const struct tm *parts)
+static int64_t day_of(const struct local_time *at)
 {
-    (void)parts;
-    return floor_div(local_s, 86400);
+    return at->day;
 }
 
 /* ISO weeks begin on Mondays; 1970-01-01 was a Thursday. */
-static int64_t week_of(int64_t local_s, const struct tm *parts)
+static int64_t week_of(const struct local_time *at)
 {
-    (void)parts;
-    return floor_div(floor_div(local_s, 86400) + 3, 7);
+    return floor_div(at->day + 3, 7);
 }
 
-static int64_t month_of(int64_t local_s, const struct tm *parts)
+static int64_t month_of(const struct local_time *at)
 {
-    (void)local_s;
-    return (int64_t)parts->tm_year * 12 + parts->tm_mon;
+    return at->year * 12 + at->month;
 }
 
-static int64_t year_of(int64_t local_s, const struct tm *parts)
+static int64_t year_of(const struct local_time *at)
 {
-    (void)local_s;
-    return parts->tm_year;
+    return at->year;
 }
 
 static int64_t bucket_at(const struct planner *planner, size_t at, bucket_fn bucket)
 {
-    struct tm parts = {0};
-    int64_t local_s = floor_div(entry_at(planner, at)->info.started_us, SECOND_US) +
-                      planner->policy->utc_offset_s;
-    time_t seconds = (time_t)local_s;
-    (void)gmtime_r(&seconds, &parts);
-    return bucket(local_s, &parts);
+    int day;
+    const struct time_zone *zone = planner->policy->zone;
+    int64_t utc_s = floor_div(entry_at(planner, at)->info.started_us, SECOND_US);
+    struct local_time time = {.offset_s = planner->policy->utc_offset_s};
+    if (zone != NULL)
+        time.offset_s = time_zone_offset(zone, utc_s);
+    time.local_s = utc_s + time.offset_s;
+    time.day = floor_div(time.local_s, DAY_S);
+    date_from_days(time.day, &time.year, &time.month, &day);
+    return bucket(&time);
 }
 
 static void keep_periods(struct planner *planner, const char *name, uint32_t count,
@@ -219,10 +228,10 @@ static void keep_held(struct planner *planner, size_t at)
 {
     const struct retention_input *input = planner->input;
     if (input->hold_all)
-        keep(planner, at, "a running snapshot may build on it");
+        keep(planner, at, "a running snapshot or restore may need it");
     for (size_t i = 0; i < input->held_count; i++)
         if (strcmp(input->held_ids[i], entry_at(planner, at)->info.id) == 0)
-            keep(planner, at, "a running snapshot builds on it");
+            keep(planner, at, "a running snapshot or restore needs it");
 }
 
 static const struct catalog_entry *newest_readable(const struct catalog *catalog)
@@ -288,20 +297,33 @@ static bool overlaps(const struct wal_chunk *chunk, uint32_t timeline, uint64_t 
 static bool is_needed(const struct snapshot_info *info, const struct wal_chunk *chunk)
 {
     for (size_t i = 0; i < info->wal_range_count; i++)
-        if (overlaps(chunk, info->wal_ranges[i].timeline, info->wal_ranges[i].start_lsn,
+        if (overlaps(chunk, info->wal_ranges[i].timeline,
+                     archived_wal_segment(info, info->wal_ranges[i].start_lsn),
                      info->wal_ranges[i].end_lsn))
             return true;
-    return overlaps(chunk, info->timeline, info->start_lsn, info->stop_lsn);
+    return overlaps(chunk, info->timeline, archived_wal_segment(info, info->start_lsn),
+                    info->stop_lsn);
 }
 
 /* Whether a recovery from this snapshot may run through the chunk. */
 static bool is_ahead(const struct snapshot_info *info, const struct wal_chunk *chunk)
 {
-    return chunk->timeline >= info->timeline && chunk->end_lsn > info->start_lsn;
+    return chunk->timeline >= info->timeline && chunk->end_lsn > archived_wal_segment(info, info->start_lsn);
+}
+
+static bool is_held_wal(const struct retention_input *input, const struct wal_chunk *chunk)
+{
+    for (size_t i = 0; i < input->held_wal_count; i++)
+        if (overlaps(chunk, input->held_wal[i].timeline, input->held_wal[i].start_lsn,
+                     input->held_wal[i].end_lsn))
+            return true;
+    return input->hold_all;
 }
 
 static bool keeps_chunk(const struct planner *planner, size_t anchor, const struct wal_chunk *chunk)
 {
+    if (is_held_wal(planner->input, chunk))
+        return true;
     for (size_t i = 0; i < planner->plan.snapshot_count; i++) {
         const struct catalog_entry *entry = entry_at(planner, i);
         if (!planner->plan.snapshots[i].keep)

@@ -50,7 +50,7 @@ ok "notices are sent" dispatch
 is "$(states run-a)" "status-1=sent status-2=sent status-3=sent" "all are sent"
 is "$(grep -o '"template": *"[^"]*"' "$TEST_DIR/page.log" | tr -d '" ' | cut -d: -f2 | xargs)" \
     "status-1 status-2 status-3" "in the order in which they were queued"
-like "$(head -n 1 "$TEST_DIR/page.log")" '"run":"run-a".*"text":"text 1 <!channel> .. .."x.." .."' \
+like "$(head -n 1 "$TEST_DIR/page.log")" '"run":"run-a".*"text":"text 1 <!channel> .. ..x.. .."' \
     "the text arrives as it was written"
 ok "a second dispatch has nothing to do" dispatch
 is "$(received page)" 3 "nothing is sent twice"
