@@ -9,7 +9,6 @@
 #include "runbook/params.h"
 #include "runbook_loading.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,43 +141,26 @@ static bool is_among(const char *name, const char *const *names, size_t count)
     return false;
 }
 
-/* The names that scope.c gives values to, beside the parameters. */
-static const struct template_name {
-    const char *name;
-    bool in_row;     /* tags */
-    bool in_message; /* notices */
-} template_names[] = {
-    {"now", true, true},          {"runbook.name", true, true},   {"runbook.title", true, true},
-    {"row.segment", true, false}, {"customer.name", false, true}, {"orders", false, true},
-    {"order_count", false, true}, {"ticket.ref", false, true},
-};
-
-/* What may stand in every template may stand in this one, too. */
-static bool is_known_here(const struct name_check *check, const struct template_name *name)
-{
-    bool everywhere = name->in_row && name->in_message;
-    bool is_message = check->scope == SCOPE_MESSAGE && !check->is_status;
-    return everywhere || (check->scope == SCOPE_ROW && name->in_row) ||
-           (is_message && name->in_message);
-}
-
 static bool know_template_name(void *context, const char *name, struct error *err)
 {
-    char known[200] = "params.NAME";
-    size_t len = strlen(known);
+    static const char *const common_names[] = {"now", "runbook.name", "runbook.title"};
+    static const char *const message_names[] = {"customer.name", "orders", "order_count",
+                                                "ticket.ref"};
     const struct name_check *check = context;
+    bool is_message = check->scope == SCOPE_MESSAGE && !check->is_status;
     if (text_starts_with(name, "params."))
         return runbook_param(check->loading->runbook, name + strlen("params.")) != NULL ||
                refuse_param(check->loading, name + strlen("params."), name, err);
-    for (size_t i = 0; i < ARRAY_LEN(template_names); i++) {
-        if (!is_known_here(check, &template_names[i]))
-            continue;
-        if (strcmp(name, template_names[i].name) == 0)
-            return true;
-        len += (size_t)snprintf(known + len, sizeof known - len, ", %s", template_names[i].name);
-    }
+    if (is_among(name, common_names, ARRAY_LEN(common_names)) ||
+        (is_message && is_among(name, message_names, ARRAY_LEN(message_names))))
+        return true;
+    if (check->scope == SCOPE_ROW && strcmp(name, "row.segment") == 0)
+        return true;
     (void)error_set(err, ERROR_INVALID, "{{ %s }} is not known here", name);
-    return error_hint(err, "Known are %s.", known);
+    return error_hint(err, "Known are params.NAME, now, runbook.name, runbook.title%s.",
+                      check->scope == SCOPE_ROW ? ", row.segment"
+                      : is_message              ? ", customer.name, orders, order_count, ticket.ref"
+                                                : "");
 }
 
 static void add_failure(struct loading *loading, const struct place *place,
