@@ -19,4 +19,6 @@ MUST_CHECK bool helpdesk_read(struct connection *connection, struct helpdesk *ou
                               struct error *err);
 void helpdesk_release(struct helpdesk *helpdesk); /* a zeroed one is fine */
 
+bool text_list_has(const struct text_list *list, const char *text);
+
 #endif

@@ -51,6 +51,10 @@ MUST_CHECK bool plan_check_database(const struct plan *plan, struct connection *
 MUST_CHECK bool plan_step(const struct plan *plan, const char *section, size_t at,
                           const struct value **out, struct error *err);
 
+/* The object of a selection in the document of a plan. */
+MUST_CHECK bool plan_selection(const struct value *document, const char *name,
+                               const struct value **out, struct error *err);
+
 /* Ids as text: "1-3,7". Appending must be in ascending order. */
 struct id_ranges {
     struct buf text;

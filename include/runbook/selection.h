@@ -65,6 +65,8 @@ MUST_CHECK bool selection_recheck(const struct selection_query *query,
 /* Whether segment `at` of the selection was left out for want of a capability, and of which one. */
 const char *selection_left_out(const struct selection_query *query, size_t at);
 
+enum selection_of selection_of(const struct selection_query *query);
+
 /* The statement as text, for lint (which prepares it) and for people. Borrowed. */
 const char *selection_sql(const struct selection_query *query);
 

@@ -1,6 +1,7 @@
 #include "runbook/helpdesk.h"
 
 #include "postgres/query.h"
+#include "ticket/adapter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,30 +12,23 @@ static bool copy_text(const struct query_result *rows, size_t column, char **out
     return *out != NULL || error_no_memory(err, "the helpdesk's name");
 }
 
-static bool add_name(struct text_list *list, const char *name, size_t len, struct error *err)
+static bool copy_names(const struct adapter_names *names, struct text_list *out, struct error *err)
 {
-    char **items = realloc(list->items, (list->count + 1) * sizeof *items);
-    if (items == NULL)
+    out->items = calloc(names->count + 1, sizeof *out->items);
+    if (out->items == NULL)
         return error_no_memory(err, "the adapter's capabilities");
-    list->items = items;
-    items[list->count] = strndup(name, len);
-    if (items[list->count] == NULL)
-        return error_no_memory(err, "the adapter's capabilities");
-    list->count++;
+    for (; out->count < names->count; out->count++) {
+        out->items[out->count] = strdup(names->items[out->count]);
+        if (out->items[out->count] == NULL)
+            return error_no_memory(err, "the adapter's capabilities");
+    }
     return true;
 }
 
-static bool split_names(const char *text, struct text_list *out, struct error *err)
+static bool read_capabilities(const char *name, struct text_list *out, struct error *err)
 {
-    static const char separators[] = " ,\t\n";
-    for (const char *at = text + strspn(text, separators); *at != '\0';) {
-        size_t len = strcspn(at, separators);
-        if (!add_name(out, at, len, err))
-            return false;
-        at += len;
-        at += strspn(at, separators);
-    }
-    return true;
+    CLEANUP(adapter_cleanup) struct adapter *adapter = NULL;
+    return adapter_find(name, &adapter, err) && copy_names(&adapter->capabilities, out, err);
 }
 
 static bool check_installed(struct connection *connection, struct error *err)
@@ -70,7 +64,7 @@ bool helpdesk_read(struct connection *connection, struct helpdesk *out, struct e
     if (!copy_text(rows, 0, &read.adapter, err) || !copy_text(rows, 1, &read.version, err) ||
         !copy_text(rows, 2, &read.database, err) ||
         !copy_text(rows, 3, &read.system_identifier, err) ||
-        !split_names(query_field(rows, 0, 4), &read.capabilities, err)) {
+        !read_capabilities(read.adapter, &read.capabilities, err)) {
         helpdesk_release(&read);
         return false;
     }
@@ -88,4 +82,12 @@ void helpdesk_release(struct helpdesk *helpdesk)
     free(helpdesk->version);
     free(helpdesk->adapter);
     *helpdesk = (struct helpdesk){0};
+}
+
+bool text_list_has(const struct text_list *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    return false;
 }

@@ -492,7 +492,10 @@ static bool read_member(struct loading *loading, const struct key *key,
                     yaml_kind_name(pair->value->kind));
         return true;
     }
-    return read_object(loading, shape, pair->value, element, err);
+    if (!read_object(loading, shape, pair->value, element, err))
+        return false;
+    memcpy(element + shape->line_offset, &pair->line, sizeof pair->line);
+    return true;
 }
 
 static bool read_map(struct loading *loading, const struct key *key, const struct yaml_node *node,

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "postgres/query.h"
+#include "runbook/id_list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,10 +102,7 @@ bool selection_recheck(const struct selection_query *query, struct connection *c
     const char *values[SELECTION_MAX_VALUES + 2];
     struct buf array;
     buf_init(&array, SELECTION_MAX_ARRAY_BYTES);
-    query_array_begin(&array);
-    for (size_t i = 0; i < count; i++)
-        query_array_add_i64(&array, ids[i]);
-    query_array_end(&array);
+    ids_put_array(ids, count, &array);
     for (size_t i = 0; i < query->value_count; i++)
         values[i] = query->values[i];
     values[query->value_count] = run_id;

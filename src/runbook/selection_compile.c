@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "postgres/query.h"
 #include "runbook/condition.h"
+#include "runbook/helpdesk.h"
 #include "runbook/scope.h"
 
 #include <ctype.h>
@@ -126,11 +127,7 @@ static bool bind_name(void *context, const char *name, struct buf *out, struct e
 
 static bool has_capability(const struct compiler *compiler, const char *name)
 {
-    const struct text_list *there = compiler->context->capabilities;
-    for (size_t i = 0; i < there->count; i++)
-        if (strcmp(there->items[i], name) == 0)
-            return true;
-    return false;
+    return text_list_has(compiler->context->capabilities, name);
 }
 
 static const char *missing(const struct compiler *compiler, const struct text_list *needs)
@@ -694,4 +691,9 @@ const char *selection_left_out(const struct selection_query *query, size_t at)
 const char *selection_sql(const struct selection_query *query)
 {
     return query->sql;
+}
+
+enum selection_of selection_of(const struct selection_query *query)
+{
+    return query->selection->of;
 }

@@ -40,8 +40,7 @@ SET ROLE mainstay_owner;
 -- PUBLIC would include the planner: what an adapter forgets to revoke must not be open.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- What the adapter was installed with: core, adapter, adapter_version, capabilities (names with
--- blanks between), actor, tag_field, ...
+-- What the adapter was installed with: core, adapter, adapter_version, actor, tag_field, ...
 CREATE TABLE mainstay.settings (name text PRIMARY KEY, value text NOT NULL);
 GRANT SELECT ON mainstay.settings TO mainstay_planner;
 

@@ -65,21 +65,26 @@ static const char sample[] =
     "    clock: \"2026-11-01T10:00:00Z\"\n"
     "    expect: {hit: 3, hit/named: 1, tagged: 3}\n";
 
-/* The sample with the first `from` replaced by `to`. The caller frees it. */
-static char *sample_with(const char *from, const char *to)
+/* The text with the first `from` replaced by `to`. The caller frees it. */
+static inline char *text_with(const char *whole, const char *from, const char *to)
 {
-    const char *at = strstr(sample, from);
+    const char *at = strstr(whole, from);
     if (at == NULL)
-        fail_msg("the sample has no \"%s\"", from);
-    char *text = malloc(strlen(sample) + strlen(to) + 1);
+        fail_msg("the text has no \"%s\"", from);
+    char *text = malloc(strlen(whole) + strlen(to) + 1);
     assert_non_null(text);
-    int len = (int)(at - sample);
-    (void)sprintf(text, "%.*s%s%s", len, sample, to, at + strlen(from));
+    int len = (int)(at - whole);
+    (void)sprintf(text, "%.*s%s%s", len, whole, to, at + strlen(from));
     return text;
 }
 
+static inline char *sample_with(const char *from, const char *to)
+{
+    return text_with(sample, from, to);
+}
+
 /* Every problem as "line:column: text | hint" lines. The caller frees it. */
-static char *problems_of(const char *text)
+static inline char *problems_of(const char *text)
 {
     struct error err;
     struct runbook *runbook = NULL;
@@ -109,7 +114,7 @@ struct refused_case {
 };
 
 /* Looks at all of them before it fails. */
-static void assert_refused(const struct refused_case *cases, size_t count)
+static inline void assert_refused(const struct refused_case *cases, size_t count)
 {
     size_t failed = 0;
     for (size_t i = 0; i < count; i++) {

@@ -36,7 +36,7 @@ static void test_everything_lands_in_its_place(void **state)
     assert_string_equal(hit->segments[1].where, "");
     assert_string_equal(hit->exclude_tags.items[0], "incident:*");
     assert_string_equal(hit->exclude_where, "");
-    assert_int_equal(hit->line, 12);
+    assert_int_equal(hit->line, 11);
     const struct runbook_step *tell = &runbook->steps[4];
     assert_int_equal(tell->uses, USES_NOTICE);
     assert_string_equal(tell->from, "buyers");
