@@ -307,6 +307,17 @@ bool connection_next_result(struct connection *connection, int64_t deadline_us, 
     return true;
 }
 
+bool connection_drain(struct connection *connection, int64_t deadline_us, struct error *err)
+{
+    for (;;) {
+        CLEANUP(connection_result_cleanup) PGresult *next = NULL;
+        if (!connection_next_result(connection, deadline_us, &next, err))
+            return false;
+        if (next == NULL)
+            return true;
+    }
+}
+
 /* In a COPY the same result comes again and again until the data have been read. */
 static bool begins_copy(const PGresult *result)
 {
