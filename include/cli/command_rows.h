@@ -37,6 +37,7 @@ extern const struct command command_notice_unsuppress;
 extern const struct command command_notice_suppressions;
 extern const struct command command_notice_import;
 extern const struct command command_runbook_plan;
+extern const struct command command_runbook_test;
 extern const struct command command_runbook_run;
 extern const struct command command_runbook_status;
 extern const struct command command_runbook_approve;

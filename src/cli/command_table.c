@@ -38,6 +38,7 @@ static const struct command *const commands[] = {
     &command_notice_suppressions,
     &command_notice_import,
     &command_runbook_plan,
+    &command_runbook_test,
     &command_runbook_run,
     &command_runbook_status,
     &command_runbook_approve,
