@@ -11,8 +11,8 @@ enum { RUN_HOST_SIZE = 160 };
 
 struct run_view {
     FILE *terminal;
-    bool live;              /* a line that is rewritten; else only changes of state are logged */
-    int64_t shown_us;       /* monotonic */
+    bool live;        /* a line that is rewritten; else only changes of state are logged */
+    int64_t shown_us; /* monotonic */
     char state[16];
     char step[64];
 };
@@ -26,12 +26,19 @@ struct run_session {
 };
 
 /* Flags of the commands that work on a run. */
-#define RUN_NO_WAIT_FLAG \
-    {"no-wait", NULL, NULL, "End when people are needed; somebody resumes the run later."}
-#define RUN_LEASE_FLAG                                                                             \
-    {"lease", "TIME", "30s",                                                                       \
-     "After how long without a sign of life another process may take the run over."}
-#define RUN_YES_FLAG {"yes", NULL, NULL, "Do not ask; needed where there is no terminal."}
+#define RUN_NO_WAIT_FLAG                                                                     \
+    {                                                                                        \
+        "no-wait", NULL, NULL, "End when people are needed; somebody resumes the run later." \
+    }
+#define RUN_LEASE_FLAG                                                                     \
+    {                                                                                      \
+        "lease", "TIME", "30s",                                                            \
+            "After how long without a sign of life another process may take the run over." \
+    }
+#define RUN_YES_FLAG                                                        \
+    {                                                                       \
+        "yes", NULL, NULL, "Do not ask; needed where there is no terminal." \
+    }
 
 /* `purpose` is seen in pg_stat_activity. */
 MUST_CHECK bool run_session_open(struct run_session *session, const struct invocation *call,

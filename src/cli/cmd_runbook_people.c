@@ -1,14 +1,14 @@
 /* mainstay runbook pause|cancel|signal|approve: what people say to a run. */
 #include "cli/command_rows.h"
 #include "cli/output.h"
+#include "cli/plan_view.h"
 #include "cli/run_session.h"
 
 #include "base/cleanup.h"
-#include "base/text.h"
+#include "base/clock.h"
 #include "postgres/query.h"
 #include "runbook/plan.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,8 @@ static bool is_over(struct run_session *session, const char *run_id, bool *out, 
 }
 
 /* The process that works on it obeys after its batch; that is soon, or it is not there. */
-static bool wait_for_it(struct run_session *session, const char *run_id, bool *out, struct error *err)
+static bool wait_for_it(struct run_session *session, const char *run_id, bool *out,
+                        struct error *err)
 {
     enum { LOOKS = 100, LOOK_EVERY_US = 100000 };
     for (int i = 0; i < LOOKS && !*out; i++) {
@@ -50,8 +51,9 @@ static bool stop_run(struct invocation *call, const char *wanted, struct error *
         return false;
     if (!stopped) {
         (void)error_set(err, ERROR_UNAVAILABLE, "run %s has not obeyed yet", call->operand);
-        return error_hint(err, "If its process is stuck, the same command does it once its lease is "
-                               "over.");
+        return error_hint(err,
+                          "If its process is stuck, the same command does it once its lease is "
+                          "over.");
     }
     return run_print_state(call, session.connection, call->operand, err);
 }
@@ -98,10 +100,11 @@ static bool read_proposal(struct run_session *session, const char *run_id, const
                           struct proposal *out, struct error *err)
 {
     const struct query query = {
-        .sql = "SELECT r.requester, r.plan, coalesce((SELECT step_id FROM mainstay.run_steps s WHERE "
-               "s.run_id = r.id AND s.uses = 'approval' AND s.state IN ('pending', 'running', "
-               "'waiting') AND ($2::text IS NULL OR s.step_id = $2) ORDER BY (s.section = 'recover'), "
-               "s.at LIMIT 1), '') FROM mainstay.runs r WHERE r.id = $1",
+        .sql =
+            "SELECT r.requester, r.plan, coalesce((SELECT step_id FROM mainstay.run_steps s WHERE "
+            "s.run_id = r.id AND s.uses = 'approval' AND s.state IN ('pending', 'running', "
+            "'waiting') AND ($2::text IS NULL OR s.step_id = $2) ORDER BY (s.section = 'recover'), "
+            "s.at LIMIT 1), '') FROM mainstay.runs r WHERE r.id = $1",
         .values = (const char *const[]){run_id, step_id},
         .count = 2,
         .what = "read what is to be approved",
@@ -122,116 +125,18 @@ static bool read_proposal(struct run_session *session, const char *run_id, const
     return plan_parse(text, strlen(text), run_id, &out->plan, err);
 }
 
-static void put_texts(const struct value *step, struct buf *out)
-{
-    const struct value *previews = NULL;
-    struct error none;
-    if (!value_get_array(step, "previews", &previews, &none))
-        return;
-    for (size_t i = 0; i < value_count(previews); i++) {
-        static const char *const keys[] = {"channel", "locale", "address", "subject", "text"};
-        const struct value *preview;
-        if (!value_at_object(previews, i, &preview, &none))
-            continue;
-        buf_printf(out, "    ---\n");
-        for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
-            const char *text = "";
-            if (!value_get_text(preview, keys[k], &text, &none))
-                continue;
-            buf_printf(out, "    %s: ", keys[k]);
-            output_put_clean(text, out);
-            buf_printf(out, "\n");
-        }
-    }
-}
-
-static void put_counts(const struct value *step, const char *list_name, const char *const *keys,
-                       struct buf *out)
-{
-    const struct value *list = NULL;
-    struct error none;
-    if (!value_get_array(step, list_name, &list, &none))
-        return;
-    for (size_t i = 0; i < value_count(list); i++) {
-        const struct value *item;
-        uint64_t count = 0;
-        if (!value_at_object(list, i, &item, &none))
-            continue;
-        buf_printf(out, "    %s", list_name);
-        for (size_t k = 0; keys[k] != NULL; k++) {
-            const char *text = "";
-            if (value_get_text(item, keys[k], &text, &none) && *text != '\0') {
-                buf_printf(out, " ");
-                output_put_clean(text, out);
-            }
-        }
-        if (value_get_u64(item, "count", &count, &none))
-            buf_printf(out, ": %" PRIu64, count);
-        buf_printf(out, "\n");
-    }
-}
-
-static void put_step(const struct value *step, struct buf *out)
-{
-    static const char *const tag_keys[] = {"tag", "segment", NULL};
-    static const char *const notice_keys[] = {"channel", "locale", NULL};
-    static const char *const suppressed_keys[] = {"reason", NULL};
-    const char *id = "";
-    const char *uses = "";
-    const char *text = "";
-    struct error none;
-    if (!value_get_text(step, "id", &id, &none) || !value_get_text(step, "uses", &uses, &none))
-        return;
-    buf_printf(out, "  %s (%s)\n", id, uses);
-    put_counts(step, "tags", tag_keys, out);
-    put_counts(step, "notices", notice_keys, out);
-    put_counts(step, "suppressed", suppressed_keys, out);
-    if (value_get_text(step, "text", &text, &none) && *text != '\0') {
-        buf_printf(out, "    text: ");
-        output_put_clean(text, out);
-        buf_printf(out, "\n");
-    }
-    put_texts(step, out);
-}
-
-/* Everything behind the gate, up to the next one. */
-static void put_proposal(const struct proposal *proposal, const char *run_id, struct buf *out)
-{
-    static const char *const sections[] = {"steps", "recover"};
-    bool behind = false;
-    struct error none;
-    buf_printf(out, "run %s, asked for by ", run_id);
-    output_put_clean(proposal->requester, out);
-    buf_printf(out, "\nplan %s\nif step %s is approved, this happens:\n", proposal->plan->digest,
-               proposal->step_id);
-    for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
-        const struct value *steps = NULL;
-        if (!value_get_array(proposal->plan->document, sections[s], &steps, &none))
-            continue;
-        for (size_t i = 0; i < value_count(steps); i++) {
-            const struct value *step;
-            const char *id = "";
-            const char *uses = "";
-            if (!value_at_object(steps, i, &step, &none) ||
-                !value_get_text(step, "id", &id, &none) ||
-                !value_get_text(step, "uses", &uses, &none))
-                continue;
-            if (behind && strcmp(uses, "approval") == 0)
-                return;
-            if (behind)
-                put_step(step, out);
-            behind = behind || strcmp(id, proposal->step_id) == 0;
-        }
-    }
-}
-
 static bool show_proposal(const struct invocation *call, const struct proposal *proposal,
                           struct error *err)
 {
     struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    put_proposal(proposal, call->operand, &text);
-    bool done = buf_check(&text, "what is to be approved", err);
+    buf_printf(&text, "run %s, asked for by ", call->operand);
+    output_put_clean(proposal->requester, &text);
+    buf_printf(&text, "\n\n");
+    bool done = plan_view_put(proposal->plan, &text, err);
+    buf_printf(&text, "\nplan %s\nstep %s: if it is approved, what comes behind it happens\n",
+               proposal->plan->digest, proposal->step_id);
+    done = done && buf_check(&text, "what is to be approved", err);
     if (done && !call->json)
         (void)fwrite(text.data, 1, text.len, call->world->err);
     (void)fflush(call->world->err);
@@ -311,10 +216,11 @@ const struct command command_runbook_approve = {
     .noun = "runbook",
     .verb = "approve",
     .summary = "approve or reject what a run does next, as a second person",
-    .details =
-        "Shows what will happen and asks. Who you are is the login in helpdesk.connection, a member "
-        "of mainstay_approver; whoever asked for the run cannot approve it. What is approved is the "
-        "plan with the digest shown, and no other.",
+    .details = "Shows what will happen and asks. Who you are is the login in helpdesk.connection, "
+               "a member "
+               "of mainstay_approver; whoever asked for the run cannot approve it. What is "
+               "approved is the "
+               "plan with the digest shown, and no other.",
     .groups = GROUP_HELPDESK | GROUP_LOG,
     .flags = {{"step", "STEP", "the next one", "Which approval step."},
               {"reject", NULL, NULL, "Say no: the run ends here."},
@@ -322,6 +228,7 @@ const struct command command_runbook_approve = {
               {"digest", "HEX", NULL, "Refuse any plan but this one."},
               RUN_YES_FLAG},
     .operand = "RUN",
-    .examples = {"mainstay runbook approve carrier-outage-20261126-3f2a91 --comment 'texts checked'"},
+    .examples =
+        {"mainstay runbook approve carrier-outage-20261126-3f2a91 --comment 'texts checked'"},
     .run = run_approve_command,
 };

@@ -102,8 +102,7 @@ static void put_undo_step(const struct value *step, struct buf *out)
     const char *name = "";
     uint64_t count = 0;
     struct error none;
-    if (!value_get_text(step, "uses", &uses, &none) ||
-        !value_get_u64(step, "count", &count, &none))
+    if (!value_get_text(step, "uses", &uses, &none) || !value_get_u64(step, "count", &count, &none))
         return;
     if (strcmp(uses, "notice") == 0) {
         buf_printf(out, "  %" PRIu64 " notices that are not sent are called back\n", count);
@@ -176,14 +175,16 @@ const struct command command_runbook_run = {
     .verb = "run",
     .summary = "do what a plan says, exactly",
     .details =
-        "Shows the plan and asks. Each ticket is looked at again in the transaction that changes it; "
+        "Shows the plan and asks. Each ticket is looked at again in the transaction that changes "
+        "it; "
         "what does not fit any more is left out and listed. The run is kept in the helpdesk's "
         "database: any machine can resume it, and `runbook undo` takes it back. A restore point is "
         "confirmed where repository.url is set, and postgres.connection leads to the same server.",
     .groups = RUN_GROUPS,
     .flags = {RUN_YES_FLAG, RUN_NO_WAIT_FLAG, RUN_LEASE_FLAG},
     .operand = "PLAN",
-    .examples = {"mainstay runbook run plan.json", "mainstay runbook run plan.json --yes --no-wait"},
+    .examples = {"mainstay runbook run plan.json",
+                 "mainstay runbook run plan.json --yes --no-wait"},
     .run = run_run,
 };
 
@@ -191,9 +192,10 @@ const struct command command_runbook_resume = {
     .noun = "runbook",
     .verb = "resume",
     .summary = "go on with a run that was paused, waits, or lost its process",
-    .details = "Goes on exactly where the last batch ended. While another process works on the run it "
-               "is refused; one that was killed is replaced at once, one that is silent when its "
-               "lease is over.",
+    .details =
+        "Goes on exactly where the last batch ended. While another process works on the run it "
+        "is refused; one that was killed is replaced at once, one that is silent when its "
+        "lease is over.",
     .groups = RUN_GROUPS,
     .flags = {RUN_NO_WAIT_FLAG, RUN_LEASE_FLAG},
     .operand = "RUN",
@@ -216,11 +218,14 @@ const struct command command_runbook_undo = {
     .noun = "runbook",
     .verb = "undo",
     .summary = "take back what a run changed",
-    .details = "Removes the tags that this run added and nobody has set again, sets those again that "
-               "it removed, and calls back notices that are not sent. What people changed since is "
-               "listed and stays. Shows what it would do and asks; an undo is a run itself.",
+    .details =
+        "Removes the tags that this run added and nobody has set again, sets those again that "
+        "it removed, and calls back notices that are not sent. What people changed since is "
+        "listed and stays. Shows what it would do and asks; an undo is a run itself.",
     .groups = RUN_GROUPS,
-    .flags = {{"plan", NULL, NULL, "Only show what would be undone."}, RUN_YES_FLAG, RUN_LEASE_FLAG},
+    .flags = {{"plan", NULL, NULL, "Only show what would be undone."},
+              RUN_YES_FLAG,
+              RUN_LEASE_FLAG},
     .operand = "RUN",
     .examples = {"mainstay runbook undo carrier-outage-20261126-3f2a91 --plan"},
     .run = run_undo,

@@ -64,8 +64,8 @@ static bool is_live(const char *state)
 /* What the step's result says, in a few words. */
 static void put_result(const struct value *step, struct buf *out)
 {
-    static const char *const texts[] = {"choice",      "signal",  "waited", "approved_by",
-                                        "stopped",     "error"};
+    static const char *const texts[] = {"choice",      "signal",  "waited",
+                                        "approved_by", "stopped", "error"};
     const struct value *result = object_of(step, "result");
     const struct value *point = result == NULL ? NULL : object_of(result, "restore_point");
     const char *between = "";
@@ -140,9 +140,9 @@ static void put_exceptions(const struct value *report, struct buf *out)
         buf_printf(out, "left out, because they were not any more what was planned:\n");
     for (size_t i = 0; i < value_count(list); i++) {
         const struct value *item = item_of(list, i);
-        buf_printf(out, "  %s: %" PRIu64 " %s%s %s", text_of(item, "step"), number_of(item, "count"),
-                   text_of(item, "of"), number_of(item, "count") == 1 ? "" : "s",
-                   text_of(item, "what"));
+        buf_printf(out, "  %s: %" PRIu64 " %s%s %s", text_of(item, "step"),
+                   number_of(item, "count"), text_of(item, "of"),
+                   number_of(item, "count") == 1 ? "" : "s", text_of(item, "what"));
         put_ids(item, out);
         buf_printf(out, "\n");
     }
@@ -235,9 +235,8 @@ bool run_print_state(const struct invocation *call, struct connection *connectio
 }
 
 static const struct object_column list_columns[] = {
-    {{"RUN", false}, "id"},          {{"STATE", false}, "state"},
-    {{"STEP", false}, "step"},       {{"BY", false}, "requester"},
-    {{"CREATED", false}, "created"}, {{"REASON", false}, "reason"},
+    {{"RUN", false}, "id"},       {{"STATE", false}, "state"},     {{"STEP", false}, "step"},
+    {{"BY", false}, "requester"}, {{"CREATED", false}, "created"}, {{"REASON", false}, "reason"},
 };
 
 static bool run_status(struct invocation *call, struct error *err)
@@ -329,24 +328,65 @@ static void put_markdown(const struct value *report, const struct audit_result *
         const char *name;
         struct report_column columns[8];
     } parts[] = {
-        {"Steps", "steps", {{"Step", "id"}, {"Uses", "uses"}, {"State", "state"},
-                            {"Started", "started"}, {"Finished", "finished"}, {"Result", "result"}}},
-        {"Changes", "changes", {{"Step", "step"}, {"Change", "kind"}, {"Tag", "tag"},
-                                {"Tickets", "count"}, {"Undone", "undone"}}},
-        {"Left out", "exceptions", {{"Step", "step"}, {"What", "what"}, {"Of", "of"},
-                                    {"Count", "count"}, {"First", "first"}, {"Why", "detail"}}},
-        {"Approvals", "approvals", {{"Step", "step"}, {"By", "by"}, {"Verdict", "verdict"},
-                                    {"At", "at"}, {"Comment", "comment"}, {"Plan", "plan_digest"}}},
+        {"Steps",
+         "steps",
+         {{"Step", "id"},
+          {"Uses", "uses"},
+          {"State", "state"},
+          {"Started", "started"},
+          {"Finished", "finished"},
+          {"Result", "result"}}},
+        {"Changes",
+         "changes",
+         {{"Step", "step"},
+          {"Change", "kind"},
+          {"Tag", "tag"},
+          {"Tickets", "count"},
+          {"Undone", "undone"}}},
+        {"Left out",
+         "exceptions",
+         {{"Step", "step"},
+          {"What", "what"},
+          {"Of", "of"},
+          {"Count", "count"},
+          {"First", "first"},
+          {"Why", "detail"}}},
+        {"Approvals",
+         "approvals",
+         {{"Step", "step"},
+          {"By", "by"},
+          {"Verdict", "verdict"},
+          {"At", "at"},
+          {"Comment", "comment"},
+          {"Plan", "plan_digest"}}},
         {"Signals", "signals", {{"Name", "name"}, {"Value", "value"}, {"By", "by"}, {"At", "at"}}},
-        {"Notices", "notices", {{"Step", "step"}, {"Channel", "channel"}, {"State", "state"},
-                                {"Why", "reason"}, {"Count", "count"}}},
-        {"Batches", "batches", {{"Step", "step"}, {"Batches", "batches"}, {"Targets", "targets"},
-                                {"Total ms", "ms_total"}, {"Median ms", "ms_median"},
-                                {"Slowest ms", "ms_slowest"}}},
-        {"Exit criteria", "exits", {{"Criterion", "text"}, {"Verdict", "verdict"}, {"Left", "left"}}},
+        {"Notices",
+         "notices",
+         {{"Step", "step"},
+          {"Channel", "channel"},
+          {"State", "state"},
+          {"Why", "reason"},
+          {"Count", "count"}}},
+        {"Batches",
+         "batches",
+         {{"Step", "step"},
+          {"Batches", "batches"},
+          {"Targets", "targets"},
+          {"Total ms", "ms_total"},
+          {"Median ms", "ms_median"},
+          {"Slowest ms", "ms_slowest"}}},
+        {"Exit criteria",
+         "exits",
+         {{"Criterion", "text"}, {"Verdict", "verdict"}, {"Left", "left"}}},
         {"Undone by", "undone_by", {{"Run", "id"}, {"State", "state"}, {"By", "by"}, {"At", "at"}}},
-        {"Timeline", "timeline", {{"#", "seq"}, {"At", "at"}, {"By", "by"}, {"Host", "host"},
-                                  {"What", "kind"}, {"Detail", "detail"}}},
+        {"Timeline",
+         "timeline",
+         {{"#", "seq"},
+          {"At", "at"},
+          {"By", "by"},
+          {"Host", "host"},
+          {"What", "kind"},
+          {"Detail", "detail"}}},
     };
     const struct value *run = object_of(report, "run");
     buf_printf(out, "# Run %s\n\n", text_of(run, "id"));
@@ -440,8 +480,9 @@ const struct command command_runbook_report = {
     .noun = "runbook",
     .verb = "report",
     .summary = "print everything a run did, as Markdown or JSON",
-    .details = "Timeline, counts, what was left out, approvals, batches, notices, restore point, exit "
-               "criteria, and the head of the audit chain: keep it, `audit verify --head` compares.",
+    .details =
+        "Timeline, counts, what was left out, approvals, batches, notices, restore point, exit "
+        "criteria, and the head of the audit chain: keep it, `audit verify --head` compares.",
     .groups = GROUP_HELPDESK | GROUP_LOG,
     .operand = "RUN",
     .examples = {"mainstay runbook report carrier-outage-20261126-3f2a91 >report.md"},

@@ -77,8 +77,8 @@ static void on_progress(void *context, const struct run_progress *progress)
     struct run_session *session = context;
     struct run_view *view = &session->view;
     int64_t now_us = clock_monotonic_us(&clock_system);
-    bool changed =
-        strcmp(view->state, progress->state) != 0 || strcmp(view->step, progress->step_id) != 0;
+    bool changed = strcmp(view->state, progress->state) != 0 ||
+                   strcmp(view->step, progress->step_id) != 0;
     (void)snprintf(view->state, sizeof view->state, "%s", progress->state);
     (void)snprintf(view->step, sizeof view->step, "%s", progress->step_id);
     if (view->live && (changed || now_us - view->shown_us >= SHOW_EVERY_US)) {
@@ -170,7 +170,8 @@ static bool reconnect(struct run_session *session, struct error *err)
         return false; /* it was something else */
     run_session_close(session);
     for (int i = 0; i < RECONNECTS && !stop_requested(); i++) {
-        if (helpdesk_session_open(&session->call->config, "runbook", &session->connection, &again)) {
+        if (helpdesk_session_open(&session->call->config, "runbook", &session->connection,
+                                  &again)) {
             log_event(LOG_INFO, "runbook.reconnected", "the helpdesk's database is back");
             return true;
         }
@@ -182,8 +183,8 @@ static bool reconnect(struct run_session *session, struct error *err)
     return false;
 }
 
-/* After a lost connection the server may not know yet that we are gone: our own lease is in the way,
- * for as long as it lasts. */
+/* After a lost connection the server may not know yet that we are gone: our own lease is in the
+ * way, for as long as it lasts. */
 static bool work(struct run_session *session, const char *run_id, struct error *err)
 {
     int64_t patient_until_us = 0;

@@ -59,12 +59,12 @@ bool run_tag_add(struct run *run, const char *tag, const struct run_ids *ids, ui
 }
 
 /* The rows are locked, so the marks that `m` sees are those that tag_remove meets. */
-#define REMOVE                                                                                    \
-    ", r AS (SELECT g AS ticket_id FROM mainstay.tag_remove($4::text, "                           \
-    "(SELECT coalesce(array_agg(ticket_id ORDER BY ticket_id), '{}') FROM m)::bigint[], "         \
+#define REMOVE                                                                            \
+    ", r AS (SELECT g AS ticket_id FROM mainstay.tag_remove($4::text, "                   \
+    "(SELECT coalesce(array_agg(ticket_id ORDER BY ticket_id), '{}') FROM m)::bigint[], " \
     "(SELECT coalesce(array_agg(mark ORDER BY ticket_id), '{}') FROM m)::bigint[], $5::bigint) g)"
-#define NOTE_REMOVED                                                                              \
-    " INSERT INTO mainstay.changes (run_id, step_id, ticket_id, kind, value, mark) "              \
+#define NOTE_REMOVED                                                                 \
+    " INSERT INTO mainstay.changes (run_id, step_id, ticket_id, kind, value, mark) " \
     "SELECT $2, $3, m.ticket_id, 'tag-', $4, m.mark FROM r JOIN m USING (ticket_id)"
 
 bool run_tag_remove(struct run *run, const char *tag, enum run_remove which,
@@ -96,10 +96,10 @@ bool run_undo_remove(struct run *run, const char *tag, const struct run_ids *ids
     const struct id_statement statement = {
         .sql = "WITH m AS MATERIALIZED (SELECT DISTINCT ON (ticket_id) ticket_id, mark "
                "FROM mainstay.changes WHERE run_id = $6 AND kind = 'tag+' AND value = $4 AND "
-               "undone_by IS NULL AND ticket_id = ANY ($1::bigint[]) ORDER BY ticket_id, at DESC)"
-               REMOVE ", u AS (UPDATE mainstay.changes c SET undone_by = $2 FROM r WHERE "
-               "c.run_id = $6 AND c.kind = 'tag+' AND c.value = $4 AND c.ticket_id = r.ticket_id) "
-               NOTE_REMOVED,
+               "undone_by IS NULL AND ticket_id = ANY ($1::bigint[]) ORDER BY ticket_id, at "
+               "DESC)" REMOVE ", u AS (UPDATE mainstay.changes c SET undone_by = $2 FROM r WHERE "
+               "c.run_id = $6 AND c.kind = 'tag+' AND c.value = $4 AND c.ticket_id = "
+               "r.ticket_id) " NOTE_REMOVED,
         .what = "take a tag back",
         .texts = {tag, run_number(run->actor, actor), run->undoes},
     };

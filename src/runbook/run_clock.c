@@ -17,10 +17,11 @@ bool run_clock_restart(struct run *run, struct error *err)
     const struct runbook_clock *clock = &run->runbook->clock;
     char number[4][RUN_NUMBER_SIZE];
     const struct query query = {
-        .sql = "UPDATE mainstay.runs SET next_update_at = clock_timestamp() + interval "
-               "'1 microsecond' * CASE WHEN $5::bigint > 0 AND $4::bigint > 0 AND clock_timestamp() "
-               "> created_at + $5::bigint * interval '1 microsecond' THEN $4::bigint "
-               "ELSE nullif($3::bigint, 0) END WHERE id = $1 AND fence = $2",
+        .sql =
+            "UPDATE mainstay.runs SET next_update_at = clock_timestamp() + interval "
+            "'1 microsecond' * CASE WHEN $5::bigint > 0 AND $4::bigint > 0 AND clock_timestamp() "
+            "> created_at + $5::bigint * interval '1 microsecond' THEN $4::bigint "
+            "ELSE nullif($3::bigint, 0) END WHERE id = $1 AND fence = $2",
         .values = (const char *const[]){run->id, run_number(run->fence, number[0]),
                                         run_number(clock->update_every_us, number[1]),
                                         run_number(clock->update_every_long_us, number[2]),
@@ -72,12 +73,12 @@ static bool read_breach(struct run *run, struct breach *out, struct error *err)
 {
     char grace[RUN_NUMBER_SIZE];
     const struct query query = {
-        .sql = "SELECT to_char(next_update_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
-               "extract(epoch FROM next_update_at)::bigint FROM mainstay.runs WHERE id = $1 AND "
-               "next_update_at + $2::bigint * interval '1 microsecond' < clock_timestamp() AND "
-               "breached_at IS DISTINCT FROM next_update_at",
-        .values = (const char *const[]){run->id,
-                                        run_number(run->runbook->clock.grace_us, grace)},
+        .sql =
+            "SELECT to_char(next_update_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+            "extract(epoch FROM next_update_at)::bigint FROM mainstay.runs WHERE id = $1 AND "
+            "next_update_at + $2::bigint * interval '1 microsecond' < clock_timestamp() AND "
+            "breached_at IS DISTINCT FROM next_update_at",
+        .values = (const char *const[]){run->id, run_number(run->runbook->clock.grace_us, grace)},
         .count = 2,
         .what = "look at the update clock",
     };
@@ -112,10 +113,8 @@ static bool write_breach(struct run *run, void *context, struct error *err)
     (void)snprintf(text, sizeof text,
                    "Run %s promised an update by %s and gave none. Nothing was posted.", run->id,
                    breach->promised);
-    const struct run_post post = {.key = key,
-                                  .template_name = "clock-breach",
-                                  .subject = "An update is late",
-                                  .text = text};
+    const struct run_post post = {
+        .key = key, .template_name = "clock-breach", .subject = "An update is late", .text = text};
     return query_do(run->connection, &query, NULL, err) &&
            run_event_text(run, "clock_breach", "promised", breach->promised, err) &&
            run_post_queue(run, &pagers, &post, err);

@@ -43,32 +43,32 @@ struct run_measure {
 };
 
 struct run {
-    struct connection *connection;            /* borrowed */
-    const struct runbook_settings *settings;  /* borrowed */
-    const struct random_source *random;       /* for jitter and ids */
+    struct connection *connection;           /* borrowed */
+    const struct runbook_settings *settings; /* borrowed */
+    const struct random_source *random;      /* for jitter and ids */
     char *id;
     char *undoes; /* "" for a run */
     char *requester;
     char *plan_digest;
-    struct plan *plan;               /* owned; NULL in an undo */
-    struct value *undo_plan;         /* owned; NULL in a run */
-    struct runbook *undo_runbook;    /* owned; NULL in a run */
-    const struct runbook *runbook;   /* one of the two */
-    struct helpdesk helpdesk;        /* owned: what the installed adapter can */
-    int64_t actor;                   /* whom the helpdesk's history names */
+    struct plan *plan;             /* owned; NULL in an undo */
+    struct value *undo_plan;       /* owned; NULL in a run */
+    struct runbook *undo_runbook;  /* owned; NULL in a run */
+    const struct runbook *runbook; /* one of the two */
+    struct helpdesk helpdesk;      /* owned: what the installed adapter can */
+    int64_t actor;                 /* whom the helpdesk's history names */
     int64_t fence;
-    int64_t renewed_us;              /* monotonic */
+    int64_t renewed_us; /* monotonic */
     struct run_pace pace;
-    char wanted[8];                  /* "pause", "cancel": somebody asked; "" = nobody */
-    bool ending;                     /* what is asked for is being done: the lease alone decides */
-    bool waiting;                    /* this process has said that the run waits */
-    const char *end_state;           /* STEP_STOP: "done" or "cancelled" */
+    char wanted[8];        /* "pause", "cancel": somebody asked; "" = nobody */
+    bool ending;           /* what is asked for is being done: the lease alone decides */
+    bool waiting;          /* this process has said that the run waits */
+    const char *end_state; /* STEP_STOP: "done" or "cancelled" */
     char end_reason[512];
-    char reason[PACE_REASON_SIZE];   /* why it is slowed down, "" = it is not */
-    int64_t load_seen_us;            /* monotonic; when the server's load was looked at */
-    int64_t last_batch_end_us;       /* monotonic; 0: none yet */
-    struct run_measure measured;     /* of the last batch; no targets: it is kept already */
-    struct run_step step;            /* the current one */
+    char reason[PACE_REASON_SIZE]; /* why it is slowed down, "" = it is not */
+    int64_t load_seen_us;          /* monotonic; when the server's load was looked at */
+    int64_t last_batch_end_us;     /* monotonic; 0: none yet */
+    struct run_measure measured;   /* of the last batch; no targets: it is kept already */
+    struct run_step step;          /* the current one */
 };
 
 enum step_outcome {
@@ -86,8 +86,8 @@ const char *run_number(int64_t number, char out[RUN_NUMBER_SIZE]);
 /* The run's row, its plan (digests checked), the adapter's settings. ERROR_NOT_FOUND. */
 MUST_CHECK bool run_load(struct run *run, const char *run_id, struct error *err);
 void run_release(struct run *run);
-/* The first step that is neither done nor skipped nor failed, into run->step; *out_found false: there is
- * none in this section. */
+/* The first step that is neither done nor skipped nor failed, into run->step; *out_found false:
+ * there is none in this section. */
 MUST_CHECK bool run_next_step(struct run *run, const char *section, bool *out_found,
                               struct error *err);
 void run_step_release(struct run_step *step);
@@ -127,8 +127,8 @@ MUST_CHECK bool run_query_number(struct run *run, const struct query *query, int
 /* ERROR_UNAVAILABLE (retryable) while another process has it, ERROR_REFUSED for a run that is over.
  * A process whose connection is gone loses it at once, one that is silent when its time is up. */
 MUST_CHECK bool run_lease_take(struct run *run, struct error *err);
-/* First thing in every transaction. ERROR_CANCELLED when it was lost, or when somebody asked the run
- * to stop (run->wanted). */
+/* First thing in every transaction. ERROR_CANCELLED when it was lost, or when somebody asked the
+ * run to stop (run->wanted). */
 MUST_CHECK bool run_lease_renew(struct run *run, struct error *err);
 /* A transaction of its own, once a third of the lease is used up. */
 MUST_CHECK bool run_lease_keep(struct run *run, struct error *err);
@@ -163,8 +163,8 @@ enum run_remove { REMOVE_ANY, REMOVE_OWN };
 /* The same for taking away. REMOVE_OWN: only what this run itself added and nobody set again. */
 MUST_CHECK bool run_tag_remove(struct run *run, const char *tag, enum run_remove which,
                                const struct run_ids *ids, uint64_t *out_changed, struct error *err);
-/* Of the run that this one undoes: takes away what it added and nobody set again (what is still there
- * afterwards is somebody's), or sets again what it took away. */
+/* Of the run that this one undoes: takes away what it added and nobody set again (what is still
+ * there afterwards is somebody's), or sets again what it took away. */
 MUST_CHECK bool run_undo_add(struct run *run, const char *tag, const struct run_ids *ids,
                              uint64_t *out_changed, struct error *err);
 MUST_CHECK bool run_undo_remove(struct run *run, const char *tag, const struct run_ids *ids,
@@ -209,7 +209,8 @@ MUST_CHECK bool run_find_signal(struct run *run, const char *name, const struct 
 MUST_CHECK bool run_clock_restart(struct run *run, struct error *err);
 /* A promise that was broken becomes an event and a page to on_breach, once. */
 MUST_CHECK bool run_clock_check(struct run *run, struct error *err);
-/* Queues a text to webhooks, in a transaction; `key` tells apart what one run says to one of them. */
+/* Queues a text to webhooks, in a transaction; `key` tells apart what one run says to one of them.
+ */
 struct run_post {
     const char *key;
     const char *template_name;

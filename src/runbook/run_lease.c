@@ -181,9 +181,10 @@ bool run_set_state(struct run *run, const char *state, const char *reason, struc
 {
     char fence[RUN_NUMBER_SIZE];
     const struct query query = {
-        .sql = "UPDATE mainstay.runs SET state = $3, reason = $4, wanted = NULL, finished_at = CASE "
-               "WHEN $3 IN ('done', 'failed', 'cancelled') THEN clock_timestamp() END "
-               "WHERE id = $1 AND fence = $2",
+        .sql =
+            "UPDATE mainstay.runs SET state = $3, reason = $4, wanted = NULL, finished_at = CASE "
+            "WHEN $3 IN ('done', 'failed', 'cancelled') THEN clock_timestamp() END "
+            "WHERE id = $1 AND fence = $2",
         .values = (const char *const[]){run->id, run_number(run->fence, fence), state, reason},
         .count = 4,
         .what = "write the run's state",

@@ -75,9 +75,8 @@ static bool load_undo_plan(struct run *run, const char *source, const char *text
 static bool load_settings(struct run *run, struct error *err)
 {
     const struct query query = {
-        .sql =
-            "SELECT coalesce((SELECT value FROM mainstay.settings WHERE name = 'actor'), '0'),"
-            " coalesce((SELECT value FROM mainstay.settings WHERE name = 'chunk'), '0')",
+        .sql = "SELECT coalesce((SELECT value FROM mainstay.settings WHERE name = 'actor'), '0'),"
+               " coalesce((SELECT value FROM mainstay.settings WHERE name = 'chunk'), '0')",
         .what = "read the adapter's settings",
     };
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;

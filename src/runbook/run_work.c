@@ -19,11 +19,11 @@ static const struct {
     enum step_uses uses;
     step_run_fn run;
 } step_runs[] = {
-    {USES_ASSESS, step_assess_run},     {USES_RESTORE_POINT, step_restore_point_run},
-    {USES_TAG, step_tag_run},           {USES_UNTAG, step_tag_run},
-    {USES_NOTICE, step_notice_run},     {USES_APPROVAL, step_approval_run},
-    {USES_TASK, step_task_run},         {USES_WAIT, step_wait_run},
-    {USES_STATUS, step_status_run},     {USES_WEBHOOK, step_status_run},
+    {USES_ASSESS, step_assess_run}, {USES_RESTORE_POINT, step_restore_point_run},
+    {USES_TAG, step_tag_run},       {USES_UNTAG, step_tag_run},
+    {USES_NOTICE, step_notice_run}, {USES_APPROVAL, step_approval_run},
+    {USES_TASK, step_task_run},     {USES_WAIT, step_wait_run},
+    {USES_STATUS, step_status_run}, {USES_WEBHOOK, step_status_run},
 };
 
 static step_run_fn find_step_run(const struct run *run)
@@ -42,10 +42,11 @@ static bool set_step_state(struct run *run, const char *state, struct error *err
 {
     char at[RUN_NUMBER_SIZE];
     const struct query query = {
-        .sql = "UPDATE mainstay.run_steps SET state = $4, "
-               "started_at = coalesce(started_at, clock_timestamp()), finished_at = CASE WHEN $4 IN "
-               "('done', 'failed', 'skipped') THEN clock_timestamp() END "
-               "WHERE run_id = $1 AND section = $2 AND at = $3",
+        .sql =
+            "UPDATE mainstay.run_steps SET state = $4, "
+            "started_at = coalesce(started_at, clock_timestamp()), finished_at = CASE WHEN $4 IN "
+            "('done', 'failed', 'skipped') THEN clock_timestamp() END "
+            "WHERE run_id = $1 AND section = $2 AND at = $3",
         .values = (const char *const[]){run->id, run->step.section, run_number(run->step.at, at),
                                         state},
         .count = 4,
@@ -106,14 +107,12 @@ static bool write_end(struct run *run, void *context, struct error *err)
     };
     if (detail == NULL || !query_do(run->connection, &skip, NULL, err))
         return false;
-    if (ending->calls_back &&
-        (!outbox_cancel(run->connection, run->id, NULL, "the run was cancelled", &cancelled, &left,
-                        err) ||
-         !value_set_u64(detail, "notices_cancelled", cancelled, err) ||
-         !value_set_u64(detail, "notices_left", left, err)))
+    if (ending->calls_back && (!outbox_cancel(run->connection, run->id, NULL,
+                                              "the run was cancelled", &cancelled, &left, err) ||
+                               !value_set_u64(detail, "notices_cancelled", cancelled, err) ||
+                               !value_set_u64(detail, "notices_left", left, err)))
         return false;
-    if (ending->reason != NULL &&
-        !value_set_text_lossy(detail, "reason", ending->reason, err))
+    if (ending->reason != NULL && !value_set_text_lossy(detail, "reason", ending->reason, err))
         return false;
     return run_set_state(run, ending->state, ending->reason, err) &&
            run_event(run, ending->state, detail, err);
@@ -170,8 +169,7 @@ static bool check_time(struct run *run, int64_t began_us, struct error *err)
 {
     char text[TEXT_SIZE];
     int64_t allowed_us = run->step.spec == NULL ? 0 : run->step.spec->timeout_us;
-    int64_t taken_us =
-        run->step.running_us + clock_monotonic_us(run->settings->clock) - began_us;
+    int64_t taken_us = run->step.running_us + clock_monotonic_us(run->settings->clock) - began_us;
     if (allowed_us == 0 || taken_us < allowed_us)
         return true;
     return error_set(err, ERROR_UNAVAILABLE, "it took longer than its timeout of %s",
@@ -313,8 +311,7 @@ static bool do_run(struct run *run, enum step_outcome *out, struct error *err)
 static bool write_pause(struct run *run, void *context, struct error *err)
 {
     const char *why = context;
-    return run_set_state(run, "paused", why, err) &&
-           run_event_text(run, "paused", NULL, NULL, err);
+    return run_set_state(run, "paused", why, err) && run_event_text(run, "paused", NULL, NULL, err);
 }
 
 /* "asked for by alice", as the events have it. */
@@ -350,10 +347,10 @@ static bool obey(struct run *run, struct error *err)
         return false;
     }
     run_tell(run, pause ? "paused" : "cancelled", 0);
-    (void)error_set(err, ERROR_CANCELLED, "run %s was %s", run->id,
-                    pause ? "paused" : "cancelled");
-    return error_hint(err, pause ? "Go on with `mainstay runbook resume %s`."
-                                 : "What it changed stays: `mainstay runbook undo %s` takes it back.",
+    (void)error_set(err, ERROR_CANCELLED, "run %s was %s", run->id, pause ? "paused" : "cancelled");
+    return error_hint(err,
+                      pause ? "Go on with `mainstay runbook resume %s`."
+                            : "What it changed stays: `mainstay runbook undo %s` takes it back.",
                       run->id);
 }
 
@@ -413,7 +410,8 @@ static bool write_wanted(struct connection *connection, const char *run_id, cons
     };
     if (!query_do(connection, &query, &asked, err))
         return false;
-    return asked == 1 || error_set(err, ERROR_REFUSED, "cannot %s run %s: it is over", wanted, run_id);
+    return asked == 1 ||
+           error_set(err, ERROR_REFUSED, "cannot %s run %s: it is over", wanted, run_id);
 }
 
 /* Somebody works on it: they will see what is wanted. */

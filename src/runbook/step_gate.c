@@ -21,9 +21,10 @@ static bool write_waiting(struct run *run, void *context, struct error *err)
     char at[RUN_NUMBER_SIZE];
     char for_us[RUN_NUMBER_SIZE];
     const struct query query = {
-        .sql = "UPDATE mainstay.run_steps SET state = 'waiting', due_at = CASE WHEN $4::bigint > 0 "
-               "THEN coalesce(due_at, clock_timestamp() + $4::bigint * interval '1 microsecond') END "
-               "WHERE run_id = $1 AND section = $2 AND at = $3",
+        .sql =
+            "UPDATE mainstay.run_steps SET state = 'waiting', due_at = CASE WHEN $4::bigint > 0 "
+            "THEN coalesce(due_at, clock_timestamp() + $4::bigint * interval '1 microsecond') END "
+            "WHERE run_id = $1 AND section = $2 AND at = $3",
         .values = (const char *const[]){run->id, run->step.section, run_number(run->step.at, at),
                                         run_number(note->for_us, for_us)},
         .count = 4,
@@ -164,20 +165,20 @@ struct votes {
 static bool read_votes(struct run *run, struct votes *out, struct error *err)
 {
     const struct query query = {
-        .sql = "SELECT count(DISTINCT approver) FILTER (WHERE verdict = 'approved'), "
-               "count(*) FILTER (WHERE verdict = 'rejected') > 0, "
-               "coalesce(string_agg(approver || CASE WHEN comment = '' THEN '' ELSE ': ' || comment "
-               "END, ', ' ORDER BY at) FILTER (WHERE verdict = 'rejected'), "
-               "string_agg(approver, ', ' ORDER BY at), '') FROM mainstay.approvals WHERE run_id = $1 "
-               "AND step_id = $2 AND plan_digest = $3 AND approver <> $4",
+        .sql =
+            "SELECT count(DISTINCT approver) FILTER (WHERE verdict = 'approved'), "
+            "count(*) FILTER (WHERE verdict = 'rejected') > 0, "
+            "coalesce(string_agg(approver || CASE WHEN comment = '' THEN '' ELSE ': ' || comment "
+            "END, ', ' ORDER BY at) FILTER (WHERE verdict = 'rejected'), "
+            "string_agg(approver, ', ' ORDER BY at), '') FROM mainstay.approvals WHERE run_id = $1 "
+            "AND step_id = $2 AND plan_digest = $3 AND approver <> $4",
         .values = (const char *const[]){run->id, run->step.id, run->plan_digest, run->requester},
         .count = 4,
         .what = "count the approvals",
     };
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
     if (!query_run(run->connection, &query, &rows, err) ||
-        !query_i64(rows, 0, 0, &out->approved, err) ||
-        !query_bool(rows, 0, 1, &out->rejected, err))
+        !query_i64(rows, 0, 0, &out->approved, err) || !query_bool(rows, 0, 1, &out->rejected, err))
         return false;
     (void)snprintf(out->by, sizeof out->by, "%s", query_field(rows, 0, 2));
     return true;

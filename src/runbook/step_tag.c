@@ -46,10 +46,10 @@ struct tag_step {
 
 struct tag_batch {
     struct tag_step *step;
-    bool retry;         /* of held ones, behind this id: */
-    int64_t behind;     /* seq, or id of a retry */
-    size_t count;       /* targets of the batch; 0: there are no more */
-    int64_t last;       /* the new `behind` */
+    bool retry;     /* of held ones, behind this id: */
+    int64_t behind; /* seq, or id of a retry */
+    size_t count;   /* targets of the batch; 0: there are no more */
+    int64_t last;   /* the new `behind` */
     struct run_counts counts;
     uint64_t held;
     struct query_result *rows;
@@ -297,7 +297,8 @@ static bool work_batch(struct run *run, void *context, struct error *err)
         !note_exceptions(run, batch, err) || !note_conflicts(run, batch, err))
         return false;
     batch->counts.done = batch->count - batch->held;
-    return run_step_advance(run, batch->retry ? run->step.cursor : batch->last, &batch->counts, err);
+    return run_step_advance(run, batch->retry ? run->step.cursor : batch->last, &batch->counts,
+                            err);
 }
 
 /* One batch; *out_more false: there was nothing left to do. */
@@ -411,8 +412,8 @@ static bool count_new(struct run *run, const struct tag_step *step, uint64_t *ou
     if (!read_known(run, step->selection, &known, &newcomers.count, err))
         return false;
     newcomers.ids = known;
-    bool done = query_command(run->connection,
-                              "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin", err) &&
+    bool done = query_command(run->connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                              "begin", err) &&
                 selection_set_session(run->connection, (int64_t)60 * 1000000, err) &&
                 selection_each(step->query, run->connection, count_newcomer, &newcomers, err);
     query_rollback(run->connection);

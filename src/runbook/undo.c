@@ -13,11 +13,11 @@
 
 /* What a run changed and did not change back itself: a tag that it added and took away again with
  * the same mark is as it was. $1 is the run. */
-#define NET_CHANGES                                                                                \
-    "SELECT DISTINCT ON (c.kind, c.value, c.ticket_id) c.kind, c.value, c.ticket_id, c.mark "     \
-    "FROM mainstay.changes c WHERE c.run_id = $1 AND c.undone_by IS NULL AND NOT EXISTS ("        \
-    "SELECT FROM mainstay.changes d WHERE d.run_id = c.run_id AND d.value = c.value AND "         \
-    "d.ticket_id = c.ticket_id AND d.kind <> c.kind AND d.mark = c.mark) "                        \
+#define NET_CHANGES                                                                           \
+    "SELECT DISTINCT ON (c.kind, c.value, c.ticket_id) c.kind, c.value, c.ticket_id, c.mark " \
+    "FROM mainstay.changes c WHERE c.run_id = $1 AND c.undone_by IS NULL AND NOT EXISTS ("    \
+    "SELECT FROM mainstay.changes d WHERE d.run_id = c.run_id AND d.value = c.value AND "     \
+    "d.ticket_id = c.ticket_id AND d.kind <> c.kind AND d.mark = c.mark) "                    \
     "ORDER BY c.kind, c.value, c.ticket_id, c.at DESC"
 
 struct undone_run {
@@ -97,20 +97,21 @@ static bool add_tag_steps(struct connection *connection, const char *run_id, str
                           struct error *err)
 {
     const struct query query = {
-        .sql = "WITH n AS MATERIALIZED (" NET_CHANGES "), "
-               "s AS (SELECT n.kind, n.value, n.ticket_id, "
-               "k.id IS NOT NULL AS there, bool_or(t.mark = n.mark) AS same, "
-               "bool_or(t.ticket_id IS NOT NULL) AS tagged FROM n "
-               "LEFT JOIN mainstay.tickets k ON k.id = n.ticket_id "
-               "LEFT JOIN mainstay.ticket_tags t ON t.ticket_id = n.ticket_id AND t.tag = n.value "
-               "GROUP BY 1, 2, 3, 4) "
-               "SELECT kind, value, count(*), "
-               "count(*) FILTER (WHERE there AND CASE kind WHEN 'tag+' THEN coalesce(same, false) "
-               "ELSE NOT tagged END), "
-               "count(*) FILTER (WHERE there AND kind = 'tag+' AND tagged AND NOT coalesce(same, "
-               "false)), "
-               "count(*) FILTER (WHERE NOT there OR CASE kind WHEN 'tag+' THEN NOT tagged ELSE "
-               "tagged END) FROM s GROUP BY kind, value ORDER BY kind = 'tag-', value COLLATE \"C\"",
+        .sql =
+            "WITH n AS MATERIALIZED (" NET_CHANGES "), "
+            "s AS (SELECT n.kind, n.value, n.ticket_id, "
+            "k.id IS NOT NULL AS there, bool_or(t.mark = n.mark) AS same, "
+            "bool_or(t.ticket_id IS NOT NULL) AS tagged FROM n "
+            "LEFT JOIN mainstay.tickets k ON k.id = n.ticket_id "
+            "LEFT JOIN mainstay.ticket_tags t ON t.ticket_id = n.ticket_id AND t.tag = n.value "
+            "GROUP BY 1, 2, 3, 4) "
+            "SELECT kind, value, count(*), "
+            "count(*) FILTER (WHERE there AND CASE kind WHEN 'tag+' THEN coalesce(same, false) "
+            "ELSE NOT tagged END), "
+            "count(*) FILTER (WHERE there AND kind = 'tag+' AND tagged AND NOT coalesce(same, "
+            "false)), "
+            "count(*) FILTER (WHERE NOT there OR CASE kind WHEN 'tag+' THEN NOT tagged ELSE "
+            "tagged END) FROM s GROUP BY kind, value ORDER BY kind = 'tag-', value COLLATE \"C\"",
         .values = (const char *const[]){run_id},
         .count = 1,
         .what = "plan the undo",
@@ -200,8 +201,7 @@ bool undo_plan(struct connection *connection, const char *run_id, struct value *
     struct undone_run run = {0};
     CLEANUP(value_cleanup) struct value *plan = value_new_object(err);
     bool done = plan != NULL && load_run(connection, run_id, &run, err);
-    if (done && run.runbook->undo.tags == UNDO_REFUSED &&
-        run.runbook->undo.notices == UNDO_REFUSED)
+    if (done && run.runbook->undo.tags == UNDO_REFUSED && run.runbook->undo.notices == UNDO_REFUSED)
         done = error_set(err, ERROR_REFUSED, "cannot undo run %s: %s", run_id,
                          run.runbook->undo.reason[0] == '\0' ? "its runbook forbids it"
                                                              : run.runbook->undo.reason);
@@ -253,9 +253,8 @@ static bool insert_run(struct undo_start *start, struct error *err)
     if (!done && strcmp(query_sqlstate(start->connection), "23505") == 0)
         return error_set(err, ERROR_REFUSED,
                          "cannot undo run %s: another run of its group is going on", start->undoes);
-    return done && (stored == 1 ||
-                    error_set(err, ERROR_REFUSED, "cannot undo run %s: it is not over",
-                              start->undoes));
+    return done && (stored == 1 || error_set(err, ERROR_REFUSED,
+                                             "cannot undo run %s: it is not over", start->undoes));
 }
 
 static bool insert_targets(struct undo_start *start, const struct value *step, const char *id,
@@ -335,8 +334,8 @@ bool undo_start(struct connection *connection, const struct value *plan,
     make_id(&start);
     bool done = query_command(connection, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
                               "begin a transaction", err) &&
-                insert_run(&start, err) && insert_steps(&start, err) &&
-                write_events(&start, err) && query_command(connection, "COMMIT", "commit", err);
+                insert_run(&start, err) && insert_steps(&start, err) && write_events(&start, err) &&
+                query_command(connection, "COMMIT", "commit", err);
     if (!done) {
         query_rollback(connection);
         return false;
@@ -358,8 +357,7 @@ static bool call_back(struct run *run, void *context, struct error *err)
     return detail != NULL &&
            outbox_cancel(run->connection, run->undoes, NULL, why, &cancelled, &left, err) &&
            value_set_u64(detail, "cancelled", cancelled, err) &&
-           value_set_u64(detail, "left", left, err) &&
-           run_step_set(run, "notices", detail, err) &&
+           value_set_u64(detail, "left", left, err) && run_step_set(run, "notices", detail, err) &&
            run_event(run, "notices_cancelled", detail, err);
 }
 

@@ -232,6 +232,12 @@ static void put_hooks_row(const struct adapter *adapter, struct buf *out)
     buf_release(&list);
 }
 
+/* A helpdesk without orders of its own has them where a setting names the shop's table of them. */
+static const char offered_orders[] =
+    "UPDATE mainstay.settings SET value = concat_ws(',', NULLIF(value, ''), 'orders')\n"
+    "  WHERE name = 'capabilities' AND to_regclass('mainstay.orders') IS NOT NULL\n"
+    "    AND 'orders' <> ALL (string_to_array(value, ','));\n";
+
 static void put_settings(const struct adapter *adapter, const struct settings *settings,
                          struct buf *out)
 {
@@ -248,7 +254,7 @@ static void put_settings(const struct adapter *adapter, const struct settings *s
     put_row("chunk", chunk, out);
     put_row("adapter", adapter->name, out);
     put_row("adapter_version", adapter->version, out);
-    buf_printf(out, "  ('core', '%s');\nRESET ROLE;\n", ADAPTER_CORE_VERSION);
+    buf_printf(out, "  ('core', '%s');\n%sRESET ROLE;\n", ADAPTER_CORE_VERSION, offered_orders);
 }
 
 static void put_part(const char *name, const char *sql, struct buf *out)

@@ -274,6 +274,7 @@ desk_contract() { # NAME
     ok "$1: and once more" desk_install "$1"
     desk_contract_views "$1"
     desk_contract_plan "$1"
+    ok "$1: \`adapter check\` finds nothing wrong" desk_as "$1" alice adapter check
     desk_contract_tags "$1"
     desk_contract_marks "$1"
     desk_contract_sessions "$1"

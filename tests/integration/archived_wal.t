@@ -117,7 +117,7 @@ kill -CONT "$runner"
 wait "$stream_job" 2>/dev/null
 wait "$job"
 is $? 1 'a stream that dies meanwhile: exit code 1'
-like "$(said error)" 'nobody streams any more from slot .*mainstay' 'the stream is named'
+like "$(cat "$TEST_DIR/snapshot.json")" 'nobody streams any more from slot .*mainstay' 'the stream is named'
 like "$(said hint)" 'mainstay wal stream' 'and the next step'
 is "$(manifests)" "$count" 'and there is no manifest'
 is "$(find "$repository/leases" -name '*.json' | wc -l)" 0 'nor a lease'
