@@ -131,7 +131,7 @@ const struct command command_runbook_plan = {
         "Reads in one READ ONLY transaction. The plan is frozen: a run applies exactly it, and "
         "approvals are of its digest. Exits with 5 when a limit or a guard of the runbook says "
         "that such a plan must not be made.",
-    .groups = GROUP_HELPDESK | GROUP_LOG,
+    .groups = GROUP_HELPDESK | GROUP_RUNBOOK | GROUP_LOG,
     .flags =
         {{"param", "KEY=VALUE", NULL, "A parameter of the runbook; may be repeated.", 'p'},
          {"output", "FILE", NULL,

@@ -217,7 +217,7 @@ const struct command command_runbook_test = {
         "reference adapter and the test's fixture; the runbook is planned and run there with "
         "a fixed clock, people are played, and the counts are compared. Nothing is sent. TAP "
         "on stdout; exits with 4 when a test fails.",
-    .groups = GROUP_HELPDESK | GROUP_LOG,
+    .groups = GROUP_HELPDESK | GROUP_RUNBOOK | GROUP_LOG,
     .operand = "NAME|FILE",
     .examples = {"mainstay runbook test ./carrier-outage.yaml --helpdesk 'host=localhost "
                  "user=postgres'"},

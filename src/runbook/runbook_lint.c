@@ -400,5 +400,6 @@ bool runbook_lint(const struct runbook *runbook, int64_t now_us, struct runbook_
     for (size_t i = 0; i < runbook->template_count; i++)
         if (!lint_template(&lint, &runbook->templates[i], err))
             return false;
+    problems_sort(problems);
     return true;
 }
