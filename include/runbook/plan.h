@@ -38,6 +38,8 @@ MUST_CHECK bool plan_make(struct connection *connection, const struct runbook *r
  * text, or the runbook's source not that of its digest. Gives *out. */
 MUST_CHECK bool plan_parse(const char *text, size_t len, const char *what, struct plan **out,
                            struct error *err);
+/* The same from a file. */
+MUST_CHECK bool plan_read(const char *path, struct plan **out, struct error *err);
 /* The file's text, with ids; for people's eyes, on many lines. runs.plan has the same object on one
  * line (value_print), in a column that keeps the text as it is: its digest is checked again. */
 MUST_CHECK bool plan_print(const struct plan *plan, struct buf *out, struct error *err);
