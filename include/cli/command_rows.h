@@ -42,6 +42,7 @@ extern const struct command command_runbook_show;
 extern const struct command command_runbook_lint;
 extern const struct command command_runbook_schema;
 extern const struct command command_runbook_plan;
+extern const struct command command_runbook_test;
 extern const struct command command_runbook_run;
 extern const struct command command_runbook_status;
 extern const struct command command_runbook_approve;

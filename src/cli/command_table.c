@@ -43,6 +43,7 @@ static const struct command *const commands[] = {
     &command_runbook_lint,
     &command_runbook_schema,
     &command_runbook_plan,
+    &command_runbook_test,
     &command_runbook_run,
     &command_runbook_status,
     &command_runbook_approve,
