@@ -26,6 +26,7 @@ extern const struct command command_wal_clean;
 extern const struct command command_adapter_list;
 extern const struct command command_adapter_show;
 extern const struct command command_adapter_install;
+extern const struct command command_adapter_check;
 extern const struct command command_notice_list;
 extern const struct command command_notice_show;
 extern const struct command command_notice_cancel;

@@ -1,11 +1,12 @@
-/* mainstay adapter list|show|install */
+/* mainstay adapter list|show|install|check */
+#include "cli/check_view.h"
 #include "cli/command_rows.h"
 #include "cli/helpdesk_session.h"
 #include "cli/output.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "postgres/query.h"
+#include "ticket/adapter_check.h"
 #include "ticket/adapter_install.h"
 
 #include <inttypes.h>
@@ -262,6 +263,24 @@ static bool run_install(struct invocation *call, struct error *err)
                                          : install(call, &options, err);
 }
 
+/* --- check ----------------------------------------------------------------------------------- */
+
+static bool run_check(struct invocation *call, struct error *err)
+{
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    CLEANUP(connection_cleanup) struct connection *other = NULL;
+    CLEANUP(free_pointer) struct check_list *list = calloc(1, sizeof *list);
+    if (list == NULL)
+        return error_no_memory(err, "the checks");
+    if (!helpdesk_session_open(&call->config, "adapter check", &connection, err) ||
+        !helpdesk_session_open(&call->config, "adapter check", &other, err))
+        return false;
+    adapter_check(connection, other, list);
+    if (check_number_of(list, CHECK_FAILED) > 0)
+        call->exit_code = error_exit_code(ERROR_CORRUPT);
+    return output_checks(call, list, err);
+}
+
 const struct command command_adapter_list = {
     .noun = "adapter",
     .verb = "list",
@@ -299,4 +318,17 @@ const struct command command_adapter_install = {
     .examples = {"mainstay adapter install reference --helpdesk 'dbname=helpdesk user=postgres'",
                  "mainstay adapter install reference --print | psql helpdesk"},
     .run = run_install,
+};
+
+const struct command command_adapter_check = {
+    .noun = "adapter",
+    .verb = "check",
+    .summary = "prove that the installed adapter does what runbooks rely on",
+    .details = "Looks at the shape of views and functions, at who may do what and at query plans; "
+               "locks the newest three tickets for some milliseconds and tries a tag on them in a "
+               "transaction that is rolled back. Log in as a runner. Exit code 4 when a check "
+               "failed.",
+    .groups = GROUP_HELPDESK | GROUP_LOG,
+    .examples = {"mainstay adapter check --helpdesk 'dbname=helpdesk user=alice'"},
+    .run = run_check,
 };

@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_adapter_list,
     &command_adapter_show,
     &command_adapter_install,
+    &command_adapter_check,
     &command_notice_list,
     &command_notice_show,
     &command_notice_cancel,

@@ -4,6 +4,7 @@
 #include "base/embedded.h"
 #include "base/text.h"
 #include "postgres/query.h"
+#include "ticket/adapter_probe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -231,6 +232,12 @@ static void put_hooks_row(const struct adapter *adapter, struct buf *out)
     buf_release(&list);
 }
 
+/* A helpdesk without orders of its own has them where a setting names the shop's table of them. */
+static const char offered_orders[] =
+    "UPDATE mainstay.settings SET value = concat_ws(',', NULLIF(value, ''), 'orders')\n"
+    "  WHERE name = 'capabilities' AND to_regclass('mainstay.orders') IS NOT NULL\n"
+    "    AND 'orders' <> ALL (string_to_array(value, ','));\n";
+
 static void put_settings(const struct adapter *adapter, const struct settings *settings,
                          struct buf *out)
 {
@@ -247,7 +254,7 @@ static void put_settings(const struct adapter *adapter, const struct settings *s
     put_row("chunk", chunk, out);
     put_row("adapter", adapter->name, out);
     put_row("adapter_version", adapter->version, out);
-    buf_printf(out, "  ('core', '%s');\nRESET ROLE;\n", ADAPTER_CORE_VERSION);
+    buf_printf(out, "  ('core', '%s');\n%sRESET ROLE;\n", ADAPTER_CORE_VERSION, offered_orders);
 }
 
 static void put_part(const char *name, const char *sql, struct buf *out)
@@ -298,63 +305,17 @@ bool adapter_put_script(const struct adapter_options *options, struct buf *out, 
 
 /* --- the helpdesk ---------------------------------------------------------------------------- */
 
-static bool put_wanted(const struct adapter *adapter, struct buf *tables, struct buf *columns,
-                       struct error *err)
+/* "a (x, y); b (z)" of the lines, as much as an error holds. */
+static void summarise(const char *lines, char out[SUMMARY_BYTES])
 {
-    query_array_begin(tables);
-    query_array_begin(columns);
-    for (size_t i = 0; i < adapter->table_count; i++) {
-        const struct adapter_table *table = &adapter->tables[i];
-        for (size_t j = 0; j < table->columns.count; j++) {
-            query_array_add(tables, table->name);
-            query_array_add(columns, table->columns.items[j]);
-        }
+    size_t at = 0;
+    for (; *lines != '\0' && at + sizeof "; ..." < SUMMARY_BYTES; lines++) {
+        if (*lines != '\n')
+            out[at++] = *lines;
+        else if (lines[1] != '\0')
+            at += (size_t)snprintf(out + at, SUMMARY_BYTES - at, "; ");
     }
-    query_array_end(tables);
-    query_array_end(columns);
-    return buf_check(tables, "the columns of an adapter", err) &&
-           buf_check(columns, "the columns of an adapter", err);
-}
-
-/* Gives a row for each table that lacks something: its name, the columns, whether it is there. */
-static bool find_missing(struct connection *connection, const struct adapter *adapter,
-                         struct query_result **out, struct error *err)
-{
-    struct buf tables;
-    struct buf columns;
-    buf_init(&tables, ADAPTER_SCRIPT_MAX_BYTES);
-    buf_init(&columns, ADAPTER_SCRIPT_MAX_BYTES);
-    bool done = put_wanted(adapter, &tables, &columns, err);
-    const char *const values[] = {adapter->helpdesk_schema, done ? buf_text(&tables) : NULL,
-                                  done ? buf_text(&columns) : NULL};
-    struct query query = {
-        .sql = "SELECT w.t, pg_catalog.string_agg(w.c, ', ' ORDER BY w.n), k.oid IS NOT NULL"
-               " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS w (t, c, n)"
-               " LEFT JOIN pg_catalog.pg_namespace s ON s.nspname = $1"
-               " LEFT JOIN pg_catalog.pg_class k ON k.relnamespace = s.oid AND k.relname = w.t"
-               "   AND k.relkind IN ('r', 'p', 'v', 'm', 'f')"
-               " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = k.oid AND a.attname = w.c"
-               "   AND a.attnum > 0 AND NOT a.attisdropped"
-               " WHERE a.attname IS NULL GROUP BY w.t, k.oid ORDER BY pg_catalog.min(w.n)",
-        .values = values,
-        .count = ARRAY_LEN(values),
-        .what = "look at the helpdesk's tables"};
-    done = done && query_run(connection, &query, out, err);
-    buf_release(&tables);
-    buf_release(&columns);
-    return done;
-}
-
-static void put_missing(const struct query_result *rows, const char *separator, struct buf *out)
-{
-    for (size_t i = 0; i < query_rows(rows); i++) {
-        bool table_there = strcmp(query_field(rows, i, 2), "t") == 0;
-        buf_printf(out, "%s%s", i == 0 ? "" : separator, query_field(rows, i, 0));
-        if (table_there)
-            buf_printf(out, " (%s)", query_field(rows, i, 1));
-        else
-            buf_printf(out, " (the table itself)");
-    }
+    (void)snprintf(out + at, SUMMARY_BYTES - at, "%s", *lines == '\0' ? "" : " ...");
 }
 
 /* The whole list goes to options->missing, its beginning into the error. */
@@ -362,26 +323,21 @@ static bool check_helpdesk(struct connection *connection, const struct adapter_o
                            struct error *err)
 {
     const struct adapter *adapter = options->adapter;
-    struct buf summary;
-    CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
-    if (!find_missing(connection, adapter, &rows, err))
-        return false;
-    if (query_rows(rows) == 0)
-        return true;
-    buf_init(&summary, ADAPTER_SCRIPT_MAX_BYTES);
-    put_missing(rows, "; ", &summary);
-    const char *text = buf_text(&summary);
-    (void)error_set(err, ERROR_REFUSED,
-                    "schema \"%s\" is no %s that adapter \"%s\" knows: missing are %.*s%s",
-                    adapter->helpdesk_schema, adapter->title, adapter->name, SUMMARY_BYTES,
-                    text == NULL ? "" : text, summary.len > SUMMARY_BYTES ? " ..." : "");
-    (void)error_hint(err, "It was proved with version %s.", adapter->versions);
-    buf_release(&summary);
-    if (options->missing != NULL) {
-        put_missing(rows, "\n", options->missing);
-        buf_printf(options->missing, "\n");
+    char summary[SUMMARY_BYTES];
+    struct buf missing;
+    buf_init(&missing, ADAPTER_SCRIPT_MAX_BYTES);
+    bool done = adapter_probe(connection, adapter, &missing, err);
+    if (done && missing.len > 0) {
+        if (options->missing != NULL)
+            buf_put(options->missing, missing.data, missing.len);
+        summarise(buf_text(&missing), summary);
+        (void)error_set(err, ERROR_REFUSED,
+                        "schema \"%s\" is no %s that adapter \"%s\" knows: missing are %s",
+                        adapter->helpdesk_schema, adapter->title, adapter->name, summary);
+        done = error_hint(err, "It was proved with version %s.", adapter->versions);
     }
-    return false;
+    buf_release(&missing);
+    return done;
 }
 
 /* A GRANT of somebody who may not grant is only a warning: a look through the views shows it. */

@@ -229,7 +229,7 @@ desk_contract_sessions() {
     for i in "${pids[@]}"; do
         wait "$i" || tap_result 1 "$name: a session failed"
     done
-    is "$(cat "$TEST_DIR/$name".session? | paste -sd + | bc)" 300 "$name: three sessions at once add each tag once"
+    is "$(($(cat "$TEST_DIR/$name".session? | paste -sd +)))" 300 "$name: three sessions at once add each tag once"
     is "$(desk_lines "$name" "SELECT count(*), count(DISTINCT ticket_id) FROM mainstay.ticket_tags WHERE tag = 'many'")" "300|300" \
         "$name: no ticket has it twice"
     [[ -z ${desk_wrong[$name]:-} ]] || is "$(desk_lines "$name" "${desk_wrong[$name]}")" "" "$name: what it keeps beside the tags agrees after that too"
@@ -274,6 +274,7 @@ desk_contract() { # NAME
     ok "$1: and once more" desk_install "$1"
     desk_contract_views "$1"
     desk_contract_plan "$1"
+    ok "$1: \`adapter check\` finds nothing wrong" desk_as "$1" alice adapter check
     desk_contract_tags "$1"
     desk_contract_marks "$1"
     desk_contract_sessions "$1"

@@ -151,3 +151,4 @@ GRANT EXECUTE ON FUNCTION mainstay.key(timestamptz) TO mainstay_planner;
 GRANT EXECUTE ON FUNCTION mainstay.ticket_lock(bigint[]), mainstay.tag_add(text, bigint[], bigint),
   mainstay.tag_remove(text, bigint[], bigint[], bigint) TO mainstay_runner;
 RESET ROLE;
+SELECT mainstay.offer_orders(:'orders_table');

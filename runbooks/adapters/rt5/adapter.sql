@@ -186,3 +186,4 @@ GRANT EXECUTE ON FUNCTION mainstay.key(timestamptz), mainstay.body_text(text, te
 GRANT EXECUTE ON FUNCTION mainstay.ticket_lock(bigint[]), mainstay.tag_add(text, bigint[], bigint),
   mainstay.tag_remove(text, bigint[], bigint[], bigint) TO mainstay_runner;
 RESET ROLE;
+SELECT mainstay.offer_orders(:'orders_table');

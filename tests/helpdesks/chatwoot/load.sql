@@ -11,8 +11,7 @@ INSERT INTO conversations (id, account_id, inbox_id, status, contact_id, display
   FROM fixture.tickets t JOIN fixture.customers c ON c.id = t.customer;
 -- Chatwoot keeps a mail's text: markup is gone before it is stored.
 INSERT INTO messages (id, content, account_id, inbox_id, conversation_id, message_type, private, created_at, updated_at)
-  SELECT m.id, CASE WHEN m.html THEN regexp_replace(replace(replace(regexp_replace(m.body, '<style>.*</style>', ''), '&nbsp;', ' '), '&amp;', '&'),
-      '<[^>]*>', '', 'g') ELSE m.body END, 1, 1, m.ticket, CASE m.direction WHEN 'in' THEN 0 ELSE 1 END, m.direction = 'note',
+  SELECT m.id, m.plain, 1, 1, m.ticket, CASE m.direction WHEN 'in' THEN 0 ELSE 1 END, m.direction = 'note',
     t.created_at AT TIME ZONE 'UTC', t.created_at AT TIME ZONE 'UTC'
   FROM fixture.messages m JOIN fixture.tickets t ON t.id = m.ticket;
 INSERT INTO tags (name, taggings_count) SELECT replace(tag, ':', '__'), count(*) FROM fixture.tags GROUP BY tag;

@@ -10,8 +10,7 @@ INSERT INTO conversation_messages (id, created_at, type, status, private, conver
   SELECT m.id, t.created_at, (CASE m.direction WHEN 'in' THEN 'incoming' ELSE 'outgoing' END)::message_type,
     (CASE m.direction WHEN 'in' THEN 'received' ELSE 'sent' END)::message_status, m.direction = 'note', m.ticket,
     (CASE WHEN m.html THEN 'html' ELSE 'text' END)::content_type, m.body,
-    CASE WHEN m.html THEN regexp_replace(replace(replace(regexp_replace(m.body, '<style>.*</style>', ''), '&nbsp;', ' '), '&amp;', '&'),
-      '<[^>]*>', '', 'g') ELSE m.body END,
+    m.plain,
     CASE m.direction WHEN 'in' THEN t.customer ELSE 400 END,
     (CASE m.direction WHEN 'in' THEN 'contact' ELSE 'agent' END)::message_sender_type
   FROM fixture.messages m JOIN fixture.tickets t ON t.id = m.ticket;
