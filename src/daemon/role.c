@@ -20,7 +20,7 @@ static const struct role table[ROLE_COUNT] = {
                      .pause_max_us = 60 * SECOND_US},
     [ROLE_WAL_STREAM] = {.name = "wal-stream",
                          .policy = ROLE_ALWAYS,
-                         .words = {"wal", "stream"},
+                         .words = {"wal", "stream", "--restart-after-gap"},
                          .has_option = true,
                          .option = OPTION_DAEMON_WAL_STREAM,
                          .pause_us = SECOND_US,

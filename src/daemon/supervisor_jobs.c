@@ -263,6 +263,20 @@ static void log_failure(const struct job *job, const struct process *process, in
               exit_code, job->failures_in_row, message[0] == '\0' ? "" : ": ", message);
 }
 
+/* Recovery cannot go through a gap: what lies behind it needs a snapshot of its own, once. */
+static void answer_gap(struct supervisor *supervisor)
+{
+    const struct facts *facts = &supervisor->facts;
+    struct job *snapshot = &supervisor->jobs[ROLE_SNAPSHOT];
+    if (!facts->has_wal || !facts->wal_gap || facts->wal_end_lsn == supervisor->gap_lsn ||
+        !snapshot->timed || snapshot->running)
+        return;
+    log_event(LOG_WARNING, "daemon.gap",
+              "the stored WAL has a gap: a snapshot is taken now, besides the schedule");
+    supervisor->gap_lsn = facts->wal_end_lsn;
+    snapshot->again_us = supervisor_now().monotonic_us;
+}
+
 static void take_status(struct supervisor *supervisor)
 {
     struct error err;
@@ -274,7 +288,10 @@ static void take_status(struct supervisor *supervisor)
         log_error("daemon.status", &err);
         return;
     }
-    if (!supervisor->facts.leader || !supervisor->resume)
+    if (!supervisor->facts.leader)
+        return;
+    answer_gap(supervisor);
+    if (!supervisor->resume)
         return;
     supervisor->resume = false;
     if (snapshot->timed && snapshot->runs == 0)

@@ -30,7 +30,8 @@ static bool begin(struct run *run, struct error *err)
     char script[256];
     (void)snprintf(script, sizeof script,
                    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
-                   "SET LOCAL lock_timeout = %" PRId64 "; SET LOCAL statement_timeout = %" PRId64 "; "
+                   "SET LOCAL lock_timeout = %" PRId64 "; SET LOCAL statement_timeout = %" PRId64
+                   "; "
                    "SET LOCAL idle_in_transaction_session_timeout = %" PRId64,
                    in_ms(limits->lock_timeout_us, STANDARD_LOCK_TIMEOUT_US),
                    in_ms(limits->statement_timeout_us, STANDARD_STATEMENT_TIMEOUT_US),
@@ -39,7 +40,8 @@ static bool begin(struct run *run, struct error *err)
            run_lease_renew(run, err);
 }
 
-/* The last batch's measure goes into the next transaction: its own commit is part of what it took. */
+/* The last batch's measure goes into the next transaction: its own commit is part of what it took.
+ */
 static bool keep_measure(struct run *run, struct error *err)
 {
     char number[4][RUN_NUMBER_SIZE];
@@ -134,8 +136,7 @@ static bool read_load(struct run *run, struct server_load *out, struct error *er
     int64_t active = 0;
     int64_t waits = 0;
     if (!query_run(run->connection, &query, &rows, err) || !query_i64(rows, 0, 0, &active, err) ||
-        !query_i64(rows, 0, 1, &waits, err) ||
-        !query_i64(rows, 0, 2, &out->replica_lag_us, err) ||
+        !query_i64(rows, 0, 1, &waits, err) || !query_i64(rows, 0, 2, &out->replica_lag_us, err) ||
         !query_bool(rows, 0, 3, &out->sees_all, err))
         return false;
     out->active = (uint64_t)active;

@@ -228,7 +228,8 @@ static bool plan_task(struct plan_context *context, const struct runbook_step *s
                       struct value *out, struct error *err)
 {
     const struct runbook_choice_default *otherwise = &step->choice_default;
-    return put_rendered(context, step->ask, TEMPLATE_TEXT, out, "ask", err) &&
+    (void)context;
+    return value_set_text(out, "ask", step->ask, err) &&
            value_set_text(out, "owner", step->owner, err) &&
            put_texts(out, "choices", &step->choices, err) &&
            value_set_text(out, "default", otherwise->choice == NULL ? "" : otherwise->choice,

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "document/value.h"
 #include "postgres/query.h"
+#include "runbook/helpdesk.h"
 #include "runbook/pace.h"
 #include "runbook/plan.h"
 #include "runbook/run.h"
@@ -42,28 +43,32 @@ struct run_measure {
 };
 
 struct run {
-    struct connection *connection;            /* borrowed */
-    const struct runbook_settings *settings;  /* borrowed */
-    const struct random_source *random;       /* for jitter and ids */
+    struct connection *connection;           /* borrowed */
+    const struct runbook_settings *settings; /* borrowed */
+    const struct random_source *random;      /* for jitter and ids */
     char *id;
     char *undoes; /* "" for a run */
     char *requester;
     char *plan_digest;
-    struct plan *plan;               /* owned; NULL in an undo */
-    struct value *undo_plan;         /* owned; NULL in a run */
-    struct runbook *undo_runbook;    /* owned; NULL in a run */
-    const struct runbook *runbook;   /* one of the two */
-    struct text_list capabilities;   /* owned: what the installed adapter can */
-    int64_t actor;                   /* whom the helpdesk's history names */
+    struct plan *plan;             /* owned; NULL in an undo */
+    struct value *undo_plan;       /* owned; NULL in a run */
+    struct runbook *undo_runbook;  /* owned; NULL in a run */
+    const struct runbook *runbook; /* one of the two */
+    struct helpdesk helpdesk;      /* owned: what the installed adapter can */
+    int64_t actor;                 /* whom the helpdesk's history names */
     int64_t fence;
-    int64_t renewed_us;              /* monotonic */
+    int64_t renewed_us; /* monotonic */
     struct run_pace pace;
-    char wanted[8];                  /* "pause", "cancel": somebody asked; "" = nobody */
-    char reason[PACE_REASON_SIZE];   /* why it is slowed down, "" = it is not */
-    int64_t load_seen_us;            /* monotonic; when the server's load was looked at */
-    int64_t last_batch_end_us;       /* monotonic; 0: none yet */
-    struct run_measure measured;     /* of the last batch; no targets: it is kept already */
-    struct run_step step;            /* the current one */
+    char wanted[8];        /* "pause", "cancel": somebody asked; "" = nobody */
+    bool ending;           /* what is asked for is being done: the lease alone decides */
+    bool waiting;          /* this process has said that the run waits */
+    const char *end_state; /* STEP_STOP: "done" or "cancelled" */
+    char end_reason[512];
+    char reason[PACE_REASON_SIZE]; /* why it is slowed down, "" = it is not */
+    int64_t load_seen_us;          /* monotonic; when the server's load was looked at */
+    int64_t last_batch_end_us;     /* monotonic; 0: none yet */
+    struct run_measure measured;   /* of the last batch; no targets: it is kept already */
+    struct run_step step;          /* the current one */
 };
 
 enum step_outcome {
@@ -81,8 +86,8 @@ const char *run_number(int64_t number, char out[RUN_NUMBER_SIZE]);
 /* The run's row, its plan (digests checked), the adapter's settings. ERROR_NOT_FOUND. */
 MUST_CHECK bool run_load(struct run *run, const char *run_id, struct error *err);
 void run_release(struct run *run);
-/* The first step that is neither done nor skipped nor failed, into run->step; *out_found false: there is
- * none in this section. */
+/* The first step that is neither done nor skipped nor failed, into run->step; *out_found false:
+ * there is none in this section. */
 MUST_CHECK bool run_next_step(struct run *run, const char *section, bool *out_found,
                               struct error *err);
 void run_step_release(struct run_step *step);
@@ -97,6 +102,8 @@ MUST_CHECK bool run_step_set(struct run *run, const char *key, const struct valu
                              struct error *err);
 MUST_CHECK bool run_step_set_text(struct run *run, const char *key, const char *text,
                                   struct error *err);
+MUST_CHECK bool run_step_set_number(struct run *run, const char *key, int64_t number,
+                                    struct error *err);
 /* Adds to counts in the step's result and moves the cursor. */
 struct run_counts {
     uint64_t done;
@@ -106,6 +113,12 @@ struct run_counts {
 MUST_CHECK bool run_step_advance(struct run *run, int64_t cursor, const struct run_counts *counts,
                                  struct error *err);
 /* "The first row's first column", as a number. */
+/* The selection of this name, compiled for this run. Gives *out. */
+MUST_CHECK bool run_selection(struct run *run, const char *name, struct selection_query **out,
+                              struct error *err);
+/* Targets that are frozen of this selection. */
+MUST_CHECK bool run_count_targets(struct run *run, const char *selection, int64_t *out,
+                                  struct error *err);
 MUST_CHECK bool run_query_number(struct run *run, const struct query *query, int64_t *out,
                                  struct error *err);
 
@@ -114,8 +127,8 @@ MUST_CHECK bool run_query_number(struct run *run, const struct query *query, int
 /* ERROR_UNAVAILABLE (retryable) while another process has it, ERROR_REFUSED for a run that is over.
  * A process whose connection is gone loses it at once, one that is silent when its time is up. */
 MUST_CHECK bool run_lease_take(struct run *run, struct error *err);
-/* First thing in every transaction. ERROR_CANCELLED when it was lost, or when somebody asked the run
- * to stop (run->wanted). */
+/* First thing in every transaction. ERROR_CANCELLED when it was lost, or when somebody asked the
+ * run to stop (run->wanted). */
 MUST_CHECK bool run_lease_renew(struct run *run, struct error *err);
 /* A transaction of its own, once a third of the lease is used up. */
 MUST_CHECK bool run_lease_keep(struct run *run, struct error *err);
@@ -150,6 +163,12 @@ enum run_remove { REMOVE_ANY, REMOVE_OWN };
 /* The same for taking away. REMOVE_OWN: only what this run itself added and nobody set again. */
 MUST_CHECK bool run_tag_remove(struct run *run, const char *tag, enum run_remove which,
                                const struct run_ids *ids, uint64_t *out_changed, struct error *err);
+/* Of the run that this one undoes: takes away what it added and nobody set again (what is still
+ * there afterwards is somebody's), or sets again what it took away. */
+MUST_CHECK bool run_undo_add(struct run *run, const char *tag, const struct run_ids *ids,
+                             uint64_t *out_changed, struct error *err);
+MUST_CHECK bool run_undo_remove(struct run *run, const char *tag, const struct run_ids *ids,
+                                uint64_t *out_changed, struct error *err);
 /* Notes these targets as `what`; what is there for them is replaced. */
 MUST_CHECK bool run_except(struct run *run, const char *of, const char *what, const char *detail,
                            const struct run_ids *ids, struct error *err);
@@ -169,14 +188,37 @@ MUST_CHECK bool step_approval_run(struct run *run, enum step_outcome *out, struc
 MUST_CHECK bool step_task_run(struct run *run, enum step_outcome *out, struct error *err);
 MUST_CHECK bool step_wait_run(struct run *run, enum step_outcome *out, struct error *err);
 MUST_CHECK bool step_status_run(struct run *run, enum step_outcome *out, struct error *err);
-MUST_CHECK bool step_webhook_run(struct run *run, enum step_outcome *out, struct error *err);
 MUST_CHECK bool step_undo_run(struct run *run, enum step_outcome *out, struct error *err);
 
-/* The step has begun to wait: its due time, and the reason. */
+/* The step waits: its due time (for_us 0: none) and the reason are written once. */
 MUST_CHECK bool run_step_wait(struct run *run, int64_t for_us, const char *reason,
                               struct error *err);
-/* When the next update was promised; a promise that was broken becomes an event and a page. */
+/* Whether the step's due time is over. */
+MUST_CHECK bool run_step_is_due(struct run *run, bool *out, struct error *err);
+/* The first signal of this name; *out NULL: none yet. Gives *out (free). With choices only one of
+ * them counts. */
+MUST_CHECK bool run_find_signal(struct run *run, const char *name, const struct text_list *choices,
+                                char **out, struct error *err);
+
+/* The name under which `runbook recover` is kept; no signal of a runbook can have it. */
+#define RECOVER_SIGNAL ":recover"
+
+/* ---- run_clock.c ---- */
+
+/* An update was given: the next one is due. In a transaction. */
+MUST_CHECK bool run_clock_restart(struct run *run, struct error *err);
+/* A promise that was broken becomes an event and a page to on_breach, once. */
 MUST_CHECK bool run_clock_check(struct run *run, struct error *err);
+/* Queues a text to webhooks, in a transaction; `key` tells apart what one run says to one of them.
+ */
+struct run_post {
+    const char *key;
+    const char *template_name;
+    const char *subject;
+    const char *text;
+};
+MUST_CHECK bool run_post_queue(struct run *run, const struct text_list *webhooks,
+                               const struct run_post *post, struct error *err);
 
 /* ---- run_exit.c ---- */
 

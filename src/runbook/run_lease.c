@@ -124,10 +124,12 @@ bool run_lease_renew(struct run *run, struct error *err)
     const struct query query = {
         .sql = "UPDATE mainstay.runs SET "
                "lease_until = clock_timestamp() + $3::bigint * interval '1 microsecond' "
-               "WHERE id = $1 AND fence = $2 AND wanted IS NULL AND state IN ('running', 'waiting')",
+               "WHERE id = $1 AND fence = $2 AND ($4::boolean OR wanted IS NULL) "
+               "AND state IN ('running', 'waiting')",
         .values = (const char *const[]){run->id, run_number(run->fence, fence),
-                                        run_number(run->settings->lease_us, lease)},
-        .count = 3,
+                                        run_number(run->settings->lease_us, lease),
+                                        run->ending ? "true" : "false"},
+        .count = 4,
         .what = "renew the run's lease",
     };
     if (!query_do(run->connection, &query, &renewed, err))
@@ -153,19 +155,36 @@ static bool write_reason(struct run *run, void *context, struct error *err)
     return query_do(run->connection, &query, NULL, err);
 }
 
+/* The lease is young: whether it is still ours can be seen without writing. */
+static bool look_at_lease(struct run *run, struct error *err)
+{
+    int64_t ours = 0;
+    char fence[RUN_NUMBER_SIZE];
+    const struct query query = {
+        .sql = "SELECT count(*) FROM mainstay.runs WHERE id = $1 AND fence = $2 AND wanted IS NULL "
+               "AND state IN ('running', 'waiting')",
+        .values = (const char *const[]){run->id, run_number(run->fence, fence)},
+        .count = 2,
+        .what = "look at the run's lease",
+    };
+    return run_query_number(run, &query, &ours, err) && (ours == 1 || explain_loss(run, err));
+}
+
 bool run_lease_keep(struct run *run, struct error *err)
 {
     int64_t age_us = clock_monotonic_us(run->settings->clock) - run->renewed_us;
-    return age_us < run->settings->lease_us / 3 || run_transaction(run, write_reason, NULL, err);
+    return age_us < run->settings->lease_us / 3 ? look_at_lease(run, err)
+                                                : run_transaction(run, write_reason, NULL, err);
 }
 
 bool run_set_state(struct run *run, const char *state, const char *reason, struct error *err)
 {
     char fence[RUN_NUMBER_SIZE];
     const struct query query = {
-        .sql = "UPDATE mainstay.runs SET state = $3, reason = $4, wanted = NULL, finished_at = CASE "
-               "WHEN $3 IN ('done', 'failed', 'cancelled') THEN clock_timestamp() END "
-               "WHERE id = $1 AND fence = $2",
+        .sql =
+            "UPDATE mainstay.runs SET state = $3, reason = $4, wanted = NULL, finished_at = CASE "
+            "WHEN $3 IN ('done', 'failed', 'cancelled') THEN clock_timestamp() END "
+            "WHERE id = $1 AND fence = $2",
         .values = (const char *const[]){run->id, run_number(run->fence, fence), state, reason},
         .count = 4,
         .what = "write the run's state",

@@ -72,44 +72,18 @@ static bool load_undo_plan(struct run *run, const char *source, const char *text
     return true;
 }
 
-static bool add_capability(struct text_list *list, const char *begin, size_t len, struct error *err)
-{
-    char **more = reallocarray(list->items, list->count + 1, sizeof *more);
-    if (more == NULL)
-        return error_no_memory(err, "the adapter's settings");
-    list->items = more;
-    list->items[list->count] = strndup(begin, len);
-    if (list->items[list->count] == NULL)
-        return error_no_memory(err, "the adapter's settings");
-    list->count++;
-    return true;
-}
-
-/* "orders, messages" */
-static bool take_capabilities(struct run *run, const char *text, struct error *err)
-{
-    while (*text != '\0') {
-        size_t len = strcspn(text, ", {}");
-        if (len > 0 && !add_capability(&run->capabilities, text, len, err))
-            return false;
-        text += len + (text[len] != '\0');
-    }
-    return true;
-}
-
 static bool load_settings(struct run *run, struct error *err)
 {
     const struct query query = {
-        .sql = "SELECT coalesce((SELECT value FROM mainstay.settings WHERE name = 'capabilities'), ''),"
-               " coalesce((SELECT value FROM mainstay.settings WHERE name = 'actor'), '0'),"
+        .sql = "SELECT coalesce((SELECT value FROM mainstay.settings WHERE name = 'actor'), '0'),"
                " coalesce((SELECT value FROM mainstay.settings WHERE name = 'chunk'), '0')",
         .what = "read the adapter's settings",
     };
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
     int64_t chunk = 0;
-    if (!query_run(run->connection, &query, &rows, err) ||
-        !take_capabilities(run, query_field(rows, 0, 0), err) ||
-        !query_i64(rows, 0, 1, &run->actor, err) || !query_i64(rows, 0, 2, &chunk, err))
+    if (!helpdesk_read(run->connection, &run->helpdesk, err) ||
+        !query_run(run->connection, &query, &rows, err) ||
+        !query_i64(rows, 0, 0, &run->actor, err) || !query_i64(rows, 0, 1, &chunk, err))
         return false;
     run_pace_init(&run->pace, &run->runbook->limits, chunk < 0 ? 0 : (uint64_t)chunk);
     return true;
@@ -145,9 +119,7 @@ void run_release(struct run *run)
     plan_free(run->plan);
     value_free(run->undo_plan);
     runbook_free(run->undo_runbook);
-    for (size_t i = 0; i < run->capabilities.count; i++)
-        free(run->capabilities.items[i]);
-    free(run->capabilities.items);
+    helpdesk_release(&run->helpdesk);
     *run = (struct run){0};
 }
 
@@ -269,6 +241,21 @@ bool run_step_set_text(struct run *run, const char *key, const char *text, struc
     return query_do(run->connection, &query, NULL, err);
 }
 
+bool run_step_set_number(struct run *run, const char *key, int64_t number, struct error *err)
+{
+    char at[RUN_NUMBER_SIZE];
+    char text[RUN_NUMBER_SIZE];
+    const struct query query = {
+        .sql = "UPDATE mainstay.run_steps SET result = result || jsonb_build_object($4::text, "
+               "$5::bigint) WHERE run_id = $1 AND section = $2 AND at = $3",
+        .values = (const char *const[]){run->id, run->step.section, run_number(run->step.at, at),
+                                        key, run_number(number, text)},
+        .count = 5,
+        .what = "write a step's result",
+    };
+    return query_do(run->connection, &query, NULL, err);
+}
+
 bool run_step_advance(struct run *run, int64_t cursor, const struct run_counts *counts,
                       struct error *err)
 {
@@ -299,4 +286,31 @@ bool run_query_number(struct run *run, const struct query *query, int64_t *out, 
     if (query_rows(rows) != 1)
         return error_set(err, ERROR_INVALID, "could not %s: no answer", query->what);
     return query_i64(rows, 0, 0, out, err);
+}
+
+bool run_selection(struct run *run, const char *name, struct selection_query **out,
+                   struct error *err)
+{
+    const struct runbook_selection *selection = runbook_selection(run->runbook, name);
+    const struct selection_context context = {
+        .runbook = run->runbook,
+        .params = run->plan->params,
+        .capabilities = &run->helpdesk.capabilities,
+        .now_us = run->plan->now_us,
+    };
+    if (selection == NULL)
+        return error_set(err, ERROR_CORRUPT, "run %s has no selection \"%s\"", run->id, name);
+    return selection_compile(&context, selection, out, err);
+}
+
+bool run_count_targets(struct run *run, const char *selection, int64_t *out, struct error *err)
+{
+    const struct query query = {
+        .sql = "SELECT coalesce(max(seq), 0) FROM mainstay.run_targets "
+               "WHERE run_id = $1 AND selection = $2",
+        .values = (const char *const[]){run->id, selection},
+        .count = 2,
+        .what = "count the run's targets",
+    };
+    return run_query_number(run, &query, out, err);
 }

@@ -133,23 +133,33 @@ static bool know_bound_name(void *context, const char *name, struct buf *out, st
     return refuse_param(check->loading, name, written == NULL ? "" : written, err);
 }
 
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 static bool know_template_name(void *context, const char *name, struct error *err)
 {
-    static const char *const message_names[] = {"customer.name", "orders"};
+    static const char *const common_names[] = {"now", "runbook.name", "runbook.title"};
+    static const char *const message_names[] = {"customer.name", "orders", "order_count",
+                                                "ticket.ref"};
     const struct name_check *check = context;
     bool is_message = check->scope == SCOPE_MESSAGE && !check->is_status;
     if (text_starts_with(name, "params."))
         return runbook_param(check->loading->runbook, name + strlen("params.")) != NULL ||
                refuse_param(check->loading, name + strlen("params."), name, err);
-    for (size_t i = 0; is_message && i < ARRAY_LEN(message_names); i++)
-        if (strcmp(name, message_names[i]) == 0)
-            return true;
+    if (is_among(name, common_names, ARRAY_LEN(common_names)) ||
+        (is_message && is_among(name, message_names, ARRAY_LEN(message_names))))
+        return true;
     if (check->scope == SCOPE_ROW && strcmp(name, "row.segment") == 0)
         return true;
     (void)error_set(err, ERROR_INVALID, "{{ %s }} is not known here", name);
-    return error_hint(err, "Known are params.NAME%s.",
-                      check->scope == SCOPE_ROW ? " and row.segment"
-                      : is_message              ? ", customer.name and orders"
+    return error_hint(err, "Known are params.NAME, now, runbook.name, runbook.title%s.",
+                      check->scope == SCOPE_ROW ? ", row.segment"
+                      : is_message              ? ", customer.name, orders, order_count, ticket.ref"
                                                 : "");
 }
 

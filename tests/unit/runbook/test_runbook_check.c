@@ -55,14 +55,18 @@ static void test_texts_know_their_names(void **state)
         {"[\"{{ params.carrier }}\"]", "[\"{{ params.carier }}\"]",
          "16:34: there is no parameter \"carier\" (params.carier)"},
         {"[\"{{ params.carrier }}\"]", "[\"{{ row.segment }}\"]",
-         "16:34: {{ row.segment }} is not known here | Known are params.NAME."},
+         "16:34: {{ row.segment }} is not known here | Known are params.NAME, now, runbook.name, "
+         "runbook.title."},
         {"b:{{ row.segment }}", "b:{{ customer.name }}",
-         "21:70: {{ customer.name }} is not known here | Known are params.NAME and row.segment."},
+         "21:70: {{ customer.name }} is not known here | Known are params.NAME, now, "
+         "runbook.name, runbook.title, row.segment."},
         {"Dear {{ customer.name }}", "Dear {{ customer.nam }}",
-         "34:46: {{ customer.nam }} is not known here | Known are params.NAME, customer.name and "},
+         "34:46: {{ customer.nam }} is not known here | Known are params.NAME, now, "
+         "runbook.name, runbook.title, customer.name, orders, order_count, ticket.ref."},
         {"Dear {{ customer.name }}", "Dear {{ customer.name", "34:46: \"{{\" is not closed"},
         {"Over for {{ params.carrier }}", "Over for {{ customer.name }}",
-         "36:53: {{ customer.name }} is not known here | Known are params.NAME."},
+         "36:53: {{ customer.name }} is not known here | Known are params.NAME, now, runbook.name, "
+         "runbook.title."},
         {"new_date: unknown", "new_date: \"{{ params.when }}\"",
          "33:23: there is no parameter \"when\""},
         {"ask: Switch?", "ask: \"Switch {{ params.carrier }}?\"",
