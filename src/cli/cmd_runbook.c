@@ -1,6 +1,7 @@
 /* mainstay runbook list|show|schema */
 #include "cli/command_rows.h"
 #include "cli/output.h"
+#include "cli/plan_view.h"
 #include "cli/runbook_source.h"
 
 #include "base/cleanup.h"
@@ -335,8 +336,24 @@ static bool show_text(const struct invocation *call, const struct runbook *runbo
     return output_write(call, &text, err);
 }
 
+static bool show_plan(const struct invocation *call, struct error *err)
+{
+    CLEANUP(plan_cleanup) struct plan *plan = NULL;
+    struct buf text;
+    if (!plan_read(call->operand, &plan, err))
+        return false;
+    if (call->json)
+        return output_value(call, plan->document, err);
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    bool done = plan_view_put(plan, &text, err) && output_write(call, &text, err);
+    buf_release(&text);
+    return done;
+}
+
 static bool run_show(struct invocation *call, struct error *err)
 {
+    if (text_ends_with(call->operand, ".json"))
+        return show_plan(call, err);
     if (invocation_has(call, "source")) {
         CLEANUP(runbook_source_release) struct runbook_source source = {0};
         return runbook_source_find(call, call->operand, &source, err) &&
@@ -368,8 +385,9 @@ const struct command command_runbook_list = {
 const struct command command_runbook_show = {
     .noun = "runbook",
     .verb = "show",
-    .summary = "show a runbook's parameters and steps",
-    .details = "RUNBOOK is a name, or a file when there is a \"/\" in it or .yaml at its end.",
+    .summary = "show a runbook's parameters and steps, or a plan",
+    .details = "RUNBOOK is a name, or a file when there is a \"/\" in it or .yaml at its end; what "
+               "ends in .json is a plan, as `mainstay runbook plan -o` wrote it.",
     .groups = GROUP_RUNBOOK | GROUP_LOG,
     .flags = {{"source", NULL, NULL, "Print the file as it is, to begin one of your own."}},
     .operand = "RUNBOOK",

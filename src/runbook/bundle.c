@@ -274,7 +274,7 @@ static bool read_member(struct tarball_reader *reader, const struct tarball_entr
     if (!read_content(reader, entry, &file->text, err))
         return false;
     hash_text(&file->text, digest);
-    if (strcmp(digest, promise->sha256) != 0)
+    if (promise->sha256 == NULL || strcmp(digest, promise->sha256) != 0)
         return error_set(err, ERROR_REFUSED, "\"%s\" is not what the manifest says", file->path);
     promise->kept = true;
     return true;
