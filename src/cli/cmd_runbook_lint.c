@@ -1,6 +1,8 @@
 /* mainstay runbook lint */
 #include "cli/command_rows.h"
+#include "cli/helpdesk_session.h"
 #include "cli/output.h"
+#include "cli/runbook_live.h"
 #include "cli/runbook_source.h"
 
 #include "base/cleanup.h"
@@ -10,10 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was found over all files. */
-struct lint_totals {
+/* One call over all files. */
+struct lint_job {
+    const struct invocation *call;
+    struct connection *connection; /* NULL: nobody is asked */
+    struct helpdesk helpdesk;
     size_t errors;
     size_t warnings;
+    struct value *list; /* what was found, for machines */
+    struct buf *text;   /* and for people */
 };
 
 static size_t warning_count(const struct runbook_problems *problems)
@@ -74,28 +81,30 @@ static void put_file(const struct runbook_source *source, const struct runbook_p
     }
 }
 
-static bool lint_source(const struct invocation *call, const struct runbook_source *source,
+static bool lint_source(const struct lint_job *job, const struct runbook_source *source,
                         struct runbook_problems *problems, struct error *err)
 {
+    int64_t now_us = clock_now_us(&clock_system);
     CLEANUP(runbook_cleanup) struct runbook *runbook = NULL;
-    (void)call;
-    return runbook_load_all((const char *)source->text.data, source->text.len, source->file,
-                            problems, &runbook, err) &&
-           (runbook == NULL || runbook_lint(runbook, clock_now_us(&clock_system), problems, err));
+    if (!runbook_load_all((const char *)source->text.data, source->text.len, source->file, problems,
+                          &runbook, err))
+        return false;
+    return runbook == NULL ||
+           (runbook_lint(runbook, now_us, problems, err) &&
+            (job->connection == NULL ||
+             runbook_check_live(runbook, job->connection, &job->helpdesk, now_us, problems, err)));
 }
 
-static bool lint_one(const struct invocation *call, const struct runbook_source *source,
-                     struct lint_totals *totals, struct value *list, struct buf *text,
-                     struct error *err)
+static bool lint_one(struct lint_job *job, const struct runbook_source *source, struct error *err)
 {
     CLEANUP(free_pointer) struct runbook_problems *problems = calloc(1, sizeof *problems);
     if (problems == NULL)
         return error_no_memory(err, "the problems");
-    if (!lint_source(call, source, problems, err) || !add_file(source, problems, list, err))
+    if (!lint_source(job, source, problems, err) || !add_file(source, problems, job->list, err))
         return false;
-    put_file(source, problems, text);
-    totals->errors += problems->error_count;
-    totals->warnings += warning_count(problems);
+    put_file(source, problems, job->text);
+    job->errors += problems->error_count;
+    job->warnings += warning_count(problems);
     return true;
 }
 
@@ -115,39 +124,57 @@ static bool find_sources(const struct invocation *call, struct runbook_source **
     return true;
 }
 
-static bool print_result(const struct invocation *call, const struct lint_totals *totals,
-                         struct value *root, struct buf *text, struct error *err)
+static bool lint_all(struct lint_job *job, struct error *err)
 {
-    if (call->json)
-        return value_set_u64(root, "errors", totals->errors, err) &&
-               value_set_u64(root, "warnings", totals->warnings, err) &&
-               output_value(call, root, err);
-    if (totals->errors + totals->warnings > 0)
-        buf_printf(text, "%zu %s, %zu %s\n", totals->errors,
-                   totals->errors == 1 ? "error" : "errors", totals->warnings,
-                   totals->warnings == 1 ? "warning" : "warnings");
-    return output_write(call, text, err);
+    struct runbook_source *sources;
+    size_t count;
+    if (!find_sources(job->call, &sources, &count, err))
+        return false;
+    bool done = true;
+    for (size_t i = 0; i < count && done; i++)
+        done = lint_one(job, &sources[i], err);
+    runbook_sources_free(sources, count);
+    return done;
+}
+
+static bool print_result(const struct lint_job *job, struct value *root, struct error *err)
+{
+    if (job->call->json)
+        return value_set_u64(root, "errors", job->errors, err) &&
+               value_set_u64(root, "warnings", job->warnings, err) &&
+               output_value(job->call, root, err);
+    if (job->errors + job->warnings > 0)
+        buf_printf(job->text, "%zu %s, %zu %s\n", job->errors,
+                   job->errors == 1 ? "error" : "errors", job->warnings,
+                   job->warnings == 1 ? "warning" : "warnings");
+    return output_write(job->call, job->text, err);
+}
+
+static bool open_helpdesk(struct lint_job *job, struct error *err)
+{
+    return helpdesk_session_open(&job->call->config, "runbook lint", &job->connection, err) &&
+           helpdesk_read(job->connection, &job->helpdesk, err);
+}
+
+static void job_release(struct lint_job *job)
+{
+    connection_close(job->connection);
+    helpdesk_release(&job->helpdesk);
 }
 
 static bool run_lint(struct invocation *call, struct error *err)
 {
-    struct runbook_source *sources;
-    size_t count;
-    struct lint_totals totals = {0};
     CLEANUP(buf_release) struct buf text;
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
+    CLEANUP(job_release) struct lint_job job = {.call = call, .text = &text};
     buf_init(&text, OUTPUT_MAX_BYTES);
-    struct value *list = root == NULL ? NULL : value_set_new_array(root, "files", err);
-    if (list == NULL || !find_sources(call, &sources, &count, err))
+    job.list = root == NULL ? NULL : value_set_new_array(root, "files", err);
+    if (job.list == NULL || (invocation_has(call, "live") && !open_helpdesk(&job, err)) ||
+        !lint_all(&job, err))
         return false;
-    bool done = true;
-    for (size_t i = 0; i < count && done; i++)
-        done = lint_one(call, &sources[i], &totals, list, &text, err);
-    runbook_sources_free(sources, count);
-    bool strict = invocation_has(call, "strict");
-    if (totals.errors > 0 || (strict && totals.warnings > 0))
+    if (job.errors > 0 || (invocation_has(call, "strict") && job.warnings > 0))
         call->exit_code = error_exit_code(ERROR_INVALID);
-    return done && print_result(call, &totals, root, &text, err);
+    return print_result(&job, root, err);
 }
 
 const struct command command_runbook_lint = {
@@ -156,11 +183,16 @@ const struct command command_runbook_lint = {
     .summary = "check runbooks: the language, and what people and customers will read",
     .details = "RUNBOOK is a name, or a file when there is a \"/\" in it or .yaml at its end; "
                "without one all are checked. Exit code 1 when there is an error.",
-    .groups = GROUP_RUNBOOK | GROUP_LOG,
-    .flags = {{"strict", NULL, NULL, "Warnings are as bad as errors: for CI."}},
+    .groups = GROUP_RUNBOOK | GROUP_HELPDESK | GROUP_LOG,
+    .flags = {{"strict", NULL, NULL, "Warnings are as bad as errors: for CI."},
+              {"live", NULL, NULL,
+               "Prepare every selection in the helpdesk's database, too, and say what its views do "
+               "not have."}},
     .operand = "RUNBOOK",
     .operand_optional = true,
     .examples = {"mainstay runbook lint runbooks/carrier-outage.yaml",
-                 "mainstay runbook lint --strict --runbook-directory runbooks"},
+                 "mainstay runbook lint --strict --runbook-directory runbooks",
+                 "mainstay runbook lint carrier-outage --live --helpdesk 'host=db user=carol "
+                 "dbname=helpdesk'"},
     .run = run_lint,
 };

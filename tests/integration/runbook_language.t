@@ -61,7 +61,7 @@ shape_errors=(
     '"2026-11-01T10:00:00Z"|"2026-11-01T10:00:00"' 'hit/named: 1|hit/named: one' 'tags: allowed|tags: never'
     'after: 30m|after: soon' 'signal: over|signal: over, extra: 1' 'zero: hit|zeroes: hit'
     '{text: Over., zero: hit}|{zero: hit}' 'params: {carrier: ups}|params: {carrier: {a: b}}'
-    'en: {subject: Over, text: "Over for {{ params.carrier }}"}}|}'
+    'en: {subject: Over, |en: {'
 )
 # What only the loader sees: names, conditions, templates.
 sense_errors=(
