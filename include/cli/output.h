@@ -42,4 +42,29 @@ MUST_CHECK bool text_table_add(struct text_table *table, const char *const *cell
                                struct error *err);
 void text_table_put(const struct text_table *table, struct buf *out);
 
+/* A list: a table for people, {name: [...]} for machines. */
+struct output_list {
+    const char *name;
+    bool by_name; /* {name: {...}}: add_value gives each item its name */
+    const struct text_column *columns;
+    size_t column_count;
+    size_t count;
+    const void *context; /* of the functions, which are called for 0 to count - 1 */
+    bool (*add_value)(const void *context, size_t at, struct value *list, struct error *err);
+    bool (*add_row)(const void *context, size_t at, struct text_table *table, struct error *err);
+};
+
+MUST_CHECK bool output_list(const struct invocation *call, const struct output_list *list,
+                            struct error *err);
+
+/* A list that is values already: root holds an array of flat objects under `name`. A column shows
+ * the text under its key; what is null or not there is empty. */
+struct object_column {
+    struct text_column column;
+    const char *key;
+};
+MUST_CHECK bool output_objects(const struct invocation *call, const struct value *root,
+                               const char *name, const struct object_column *columns, size_t count,
+                               struct error *err);
+
 #endif

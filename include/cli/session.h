@@ -16,6 +16,14 @@ MUST_CHECK bool session_open_store(struct session *session, const struct config 
                                    struct error *err);
 MUST_CHECK bool session_open(struct session *session, const struct config *config,
                              struct error *err);
+/* The same for what a daemon may run: with the flag --term the store is fenced (repository/term.h).
+ */
+#define SESSION_TERM_FLAG                                                                          \
+    {                                                                                              \
+        "term", "N", NULL, "The daemon's term: give up when another daemon has begun a later one." \
+    }
+MUST_CHECK bool session_open_fenced(struct session *session, const struct invocation *call,
+                                    struct error *err);
 /* For CLEANUP(session_close); a zeroed session is fine. */
 void session_close(struct session *session);
 

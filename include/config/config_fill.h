@@ -25,15 +25,19 @@ MUST_CHECK bool config_fill_repository(const struct config *config, struct repos
 /* Reads the password file into password (released by the caller), which *out borrows. */
 MUST_CHECK bool config_fill_connection(const struct config *config, struct secret *password,
                                        struct connection_options *out, struct error *err);
+/* The same for the helpdesk's database. */
+MUST_CHECK bool config_fill_helpdesk(const struct config *config, struct secret *password,
+                                     struct connection_options *out, struct error *err);
 /* Everything but the connection. */
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out);
 void config_fill_restore(const struct config *config, struct restore_options *out);
 void config_fill_verify(const struct config *config, struct verify_options *out);
 /* Everything but the connection. */
 void config_fill_wal_stream(const struct config *config, struct wal_stream_options *out);
-/* ERROR_USAGE for a time zone that is none. */
-MUST_CHECK bool config_fill_retention(const struct config *config, struct retention_policy *out,
-                                      struct error *err);
+/* ERROR_USAGE for a time zone that is none. *zone, NULL before, is what *out borrows: released by
+ * the caller. */
+MUST_CHECK bool config_fill_retention(const struct config *config, struct time_zone **zone,
+                                      struct retention_policy *out, struct error *err);
 void config_fill_log(const struct config *config, enum log_level *out_level, bool *out_json);
 
 #endif

@@ -73,6 +73,9 @@ enum option_id {
     OPTION_RETENTION_TIMEZONE,
     OPTION_RETENTION_WAL_WINDOW,
     OPTION_RETENTION_GC_GRACE,
+    OPTION_HELPDESK_CONNECTION,
+    OPTION_HELPDESK_PASSWORD_FILE,
+    OPTION_WEBHOOK_DIRECTORY,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COUNT,
@@ -100,7 +103,8 @@ enum option_group {
     GROUP_WAL = 1 << 6,
     GROUP_DAEMON = 1 << 7,    /* only the daemon reads them */
     GROUP_RETENTION = 1 << 8, /* what is kept, and for how long */
-    GROUP_ALL = (1 << 9) - 1,
+    GROUP_HELPDESK = 1 << 9,  /* the helpdesk's database */
+    GROUP_ALL = (1 << 10) - 1,
 };
 
 struct option_row {

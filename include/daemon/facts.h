@@ -9,6 +9,7 @@
 
 struct facts {
     bool leader;
+    uint64_t term; /* the last one in which it led; 0 = none */
     bool draining;
     int64_t started_us;
     /* the last status; nothing of it is known before the first one */

@@ -35,6 +35,7 @@ struct role {
     bool has_option;                   /* option: the schedule, the interval, or whether at all */
     enum option_id option;
     bool standby;         /* runs without the lock too */
+    bool fenced;          /* takes --term n, the daemon's */
     bool subset;          /* takes --subset n/m, another n each time */
     int64_t pause_us;     /* before it is started again after a failure; doubles each time */
     int64_t pause_max_us; /* up to this */

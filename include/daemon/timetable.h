@@ -27,11 +27,15 @@ struct timetable {
 void timetable_init(struct timetable *table, const struct cron *cron, const struct time_zone *zone,
                     int64_t jitter_us, const struct random_source *random, int64_t now_us);
 /* The job ran last at this time, as the outside world remembers: a fire that was missed since then
- * is due now, once. */
+ * is due now, once; one that was served already, before the clock was set back, is not due again.
+ */
 void timetable_resume(struct timetable *table, int64_t last_run_us, int64_t now_us);
 
 /* True when the job must start now; it then counts as running until timetable_end. */
 MUST_CHECK bool timetable_begin(struct timetable *table, int64_t now_us);
+/* It starts now anyway (tried again after a failure): that serves what has come due, also what its
+ * jitter still holds back. */
+void timetable_serve(struct timetable *table, int64_t now_us);
 void timetable_end(struct timetable *table);
 
 /* When timetable_begin can be true next; INT64_MAX while the job runs. */

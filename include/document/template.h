@@ -5,6 +5,10 @@
  *
  * "{{ name }}" with optional blanks; names are [a-z][a-z0-9_.]*; "{{{" and an unclosed "{{" are
  * errors. "\{{" writes two braces.
+ *
+ * Values may be hostile. What turns the direction of text around them (U+202A to U+202E, U+2066 to
+ * U+2069) is dropped always; bytes that are not UTF-8 become U+FFFD. Control characters are C0, C1,
+ * DEL and the separators U+2028 and U+2029.
  */
 #ifndef DOCUMENT_TEMPLATE_H
 #define DOCUMENT_TEMPLATE_H
@@ -14,10 +18,12 @@
 
 #include <stdbool.h>
 
+enum { TEMPLATE_NAME_SIZE = 64 };
+
 enum template_escape {
     TEMPLATE_TEXT,   /* control characters except newline and tab are dropped from values */
     TEMPLATE_HTML,   /* the same, and & < > " ' become entities */
-    TEMPLATE_HEADER, /* one line: a value with CR, LF or any control character is an error */
+    TEMPLATE_HEADER, /* one line: CR, LF or any control character is an error, also in the text */
 };
 
 /* The value of a name, borrowed until the next call; NULL when there is none. */

@@ -19,6 +19,7 @@ struct connection_options {
     const struct secret *password; /* NULL: libpq's own sources */
     const char *application_name;  /* NULL: "mainstay" */
     bool replication;              /* a walsender: BASE_BACKUP, IDENTIFY_SYSTEM, SHOW */
+    int connect_timeout_s;         /* for each host, over conninfo's; 0: conninfo's, or 10 s */
 };
 
 /* Connects (10 s for each host unless conninfo says otherwise; looking up a host name is up to the

@@ -24,6 +24,7 @@
 #ifndef REPOSITORY_RETENTION_H
 #define REPOSITORY_RETENTION_H
 
+#include "base/time_zone.h"
 #include "repository/catalog.h"
 #include "repository/pin.h"
 #include "repository/wal_archive.h"
@@ -36,8 +37,11 @@ struct retention_policy {
     uint32_t monthly;
     uint32_t yearly;
     int64_t within_us;
-    uint32_t minimum;      /* snapshots without damaged pages that stay at least; 0 = 1 */
-    int32_t utc_offset_s;  /* borders of hours, days, ...: east of UTC is positive */
+    uint32_t minimum; /* snapshots without damaged pages that stay at least; 0 = 1 */
+    /* Borders of hours, days, ...: the clock of a place, which is set forward and back (borrowed),
+     * or an offset, east of UTC positive. An hour that the clock shows twice is two hours. */
+    const struct time_zone *zone; /* NULL: utc_offset_s */
+    int32_t utc_offset_s;
     int64_t wal_window_us; /* 0 = WAL from the oldest kept snapshot on */
 };
 

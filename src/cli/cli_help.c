@@ -74,8 +74,12 @@ static void put_option(enum option_id id, struct buf *out)
 
 static void put_flag(const struct command_flag *flag, struct buf *out)
 {
-    buf_printf(out, "  --%s%s%s\n", flag->name, flag->value == NULL ? "" : " ",
+    buf_printf(out, "  --%s%s%s", flag->name, flag->value == NULL ? "" : " ",
                flag->value == NULL ? "" : flag->value);
+    if (flag->letter != 0)
+        buf_printf(out, ", -%c%s%s", flag->letter, flag->value == NULL ? "" : " ",
+                   flag->value == NULL ? "" : flag->value);
+    buf_printf(out, "\n");
     put_wrapped(flag->help, INDENT, out);
     if (flag_is_required(flag))
         buf_printf(out, "%*sRequired.\n", INDENT, "");
@@ -130,7 +134,7 @@ void help_put_overview(const char *noun, struct buf *out)
         const struct command *command = command_at(i);
         bool wanted = noun == NULL ? !command->hidden : strcmp(noun, command->noun) == 0;
         if (wanted)
-            buf_printf(out, "  %-18s %s\n", command_name(command, name), command->summary);
+            buf_printf(out, "  %-20s %s\n", command_name(command, name), command->summary);
     }
     buf_printf(out, "\n`mainstay COMMAND --help` shows the options of a command with an example.\n"
                     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 verification "

@@ -57,6 +57,8 @@ static void put_flag(const struct command_flag *flag, struct buf *out)
         put_roff(flag->value, out);
         buf_printf(out, "\\fR");
     }
+    if (flag->letter != 0)
+        buf_printf(out, ", \\fB\\-%c\\fR", flag->letter);
     buf_printf(out, "\n");
     put_roff(flag->help, out);
     if (flag->standard != NULL)
@@ -84,6 +86,8 @@ static const char *group_name(enum option_group group)
         return "wal.*";
     case GROUP_RETENTION:
         return "retention.*";
+    case GROUP_HELPDESK:
+        return "helpdesk.*, webhook.*";
     default:
         return "log.*";
     }

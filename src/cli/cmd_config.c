@@ -86,11 +86,12 @@ static bool show_option(const struct config *config, enum option_id id, struct s
     return true;
 }
 
-static bool add_option_value(struct value *root, const struct config *config, enum option_id id,
-                             struct error *err)
+static bool add_option_value(const void *context, size_t at, struct value *list, struct error *err)
 {
+    const struct config *config = context;
+    enum option_id id = (enum option_id)at;
     CLEANUP(shown_release) struct shown_option shown;
-    struct value *item = value_set_new_object(root, option_row(id)->name, err);
+    struct value *item = value_set_new_object(list, option_row(id)->name, err);
     if (!show_option(config, id, &shown, err) || item == NULL)
         return false;
     bool set = config_text(config, id) == NULL
@@ -99,46 +100,33 @@ static bool add_option_value(struct value *root, const struct config *config, en
     return set && value_set_text_lossy(item, "origin", buf_text(&shown.origin), err);
 }
 
-static bool print_show_json(const struct invocation *call, struct error *err)
+static bool add_option_row(const void *context, size_t at, struct text_table *table,
+                           struct error *err)
 {
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    struct value *options = root == NULL ? NULL : value_set_new_object(root, "options", err);
-    for (size_t i = 0; options != NULL && i < OPTION_COUNT; i++) {
-        if (!add_option_value(options, &call->config, (enum option_id)i, err))
-            return false;
-    }
-    return options != NULL && output_value(call, root, err);
+    const struct config *config = context;
+    enum option_id id = (enum option_id)at;
+    CLEANUP(shown_release) struct shown_option shown;
+    if (!show_option(config, id, &shown, err))
+        return false;
+    const char *value = config_text(config, id) == NULL ? "-" : buf_text(&shown.value);
+    const char *const cells[] = {option_row(id)->name, value, buf_text(&shown.origin)};
+    return text_table_add(table, cells, err);
 }
 
-static bool print_show_text(const struct invocation *call, struct error *err)
-{
-    static const struct text_column columns[] = {
-        {"OPTION", false}, {"VALUE", false}, {"ORIGIN", false}};
-    struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        CLEANUP(shown_release) struct shown_option shown;
-        enum option_id id = (enum option_id)i;
-        if (!show_option(&call->config, id, &shown, err))
-            return false;
-        const char *value = config_text(&call->config, id) == NULL ? "-" : buf_text(&shown.value);
-        const char *const cells[] = {option_row(id)->name, value, buf_text(&shown.origin)};
-        if (!text_table_add(&table, cells, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
-}
+static const struct text_column show_columns[] = {
+    {"OPTION", false}, {"VALUE", false}, {"ORIGIN", false}};
 
 static bool run_show(struct invocation *call, struct error *err)
 {
-    if (!config_check(&call->config, err))
-        return false;
-    return call->json ? print_show_json(call, err) : print_show_text(call, err);
+    const struct output_list list = {.name = "options",
+                                     .by_name = true,
+                                     .columns = show_columns,
+                                     .column_count = ARRAY_LEN(show_columns),
+                                     .count = OPTION_COUNT,
+                                     .context = &call->config,
+                                     .add_value = add_option_value,
+                                     .add_row = add_option_row};
+    return config_check(&call->config, err) && output_list(call, &list, err);
 }
 
 static bool run_example(struct invocation *call, struct error *err)

@@ -52,7 +52,7 @@ static bool begin(const struct invocation *call, struct session *session, struct
 {
     struct sweep_options options;
     clean->dry_run = invocation_has(call, "dry-run");
-    return fill_options(call, &options, err) && session_open(session, &call->config, err) &&
+    return fill_options(call, &options, err) && session_open_fenced(session, call, err) &&
            sweep_begin(&session->repository, &options, &clean->sweep, err);
 }
 
@@ -233,10 +233,10 @@ static bool finish(struct invocation *call, struct clean *clean, struct error *e
     return call->json ? print_json(call, clean, err) : print_result(call, clean, err);
 }
 
-static bool get_policy(const struct invocation *call, struct retention_policy *out,
-                       struct error *err)
+static bool get_policy(const struct invocation *call, struct time_zone **zone,
+                       struct retention_policy *out, struct error *err)
 {
-    if (!config_fill_retention(&call->config, out, err))
+    if (!config_fill_retention(&call->config, zone, out, err))
         return false;
     if (retention_has_rules(out))
         return true;
@@ -247,9 +247,10 @@ static bool get_policy(const struct invocation *call, struct retention_policy *o
 static bool run_expire(struct invocation *call, struct error *err)
 {
     struct retention_policy policy;
+    CLEANUP(time_zone_cleanup) struct time_zone *zone = NULL;
     CLEANUP(session_close) struct session session = {0};
     CLEANUP(clean_release) struct clean clean = {.expires = false};
-    if (!get_policy(call, &policy, err) || !begin(call, &session, &clean, err) ||
+    if (!get_policy(call, &zone, &policy, err) || !begin(call, &session, &clean, err) ||
         !expire_plan(&clean.sweep, &policy, &clean.plan, err))
         return false;
     clean.expires = true;
@@ -280,7 +281,8 @@ const struct command command_snapshot_expire = {
     .flags = {{"dry-run", NULL, NULL, "Show what would be done and do nothing."},
               {"grace", "TIME", "retention.gc-grace",
                "Packs and WAL that were stored less than this ago stay. Shorter than a snapshot "
-               "takes is safe, as long as the clocks of the store agree."}},
+               "takes is safe, as long as the clocks of the store agree."},
+              SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot expire --repo /srv/backup --keep-daily 7 --keep-weekly 5 "
                  "--dry-run",
                  "mainstay snapshot expire --config /etc/mainstay/mainstay.yaml"},
@@ -296,7 +298,8 @@ const struct command command_repo_gc = {
     .groups = GROUP_REPOSITORY | GROUP_RETENTION | GROUP_LOG,
     .flags = {{"dry-run", NULL, NULL, "Show what would be done and do nothing."},
               {"grace", "TIME", "retention.gc-grace",
-               "Packs that were stored less than this ago stay."}},
+               "Packs that were stored less than this ago stay."},
+              SESSION_TERM_FLAG},
     .examples = {"mainstay repo gc --repo /srv/backup --dry-run"},
     .run = run_gc,
 };

@@ -1,93 +1,18 @@
 /* mainstay restore-point create|list */
 #include "cli/command_rows.h"
 #include "cli/output.h"
+#include "cli/restore_point_make.h"
 #include "cli/session.h"
 
 #include "base/cleanup.h"
-#include "base/log.h"
-#include "base/stop.h"
 #include "base/text.h"
-#include "config/config_fill.h"
-#include "postgres/server_restore_point.h"
 #include "repository/restore_point.h"
-#include "repository/wal_archive.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_US = 200000 };
-
 static const char default_timeout[] = "60s";
-
-static bool refuse_used_name(const struct session *session, const char *name, struct error *err)
-{
-    struct restore_point point;
-    char lsn[TEXT_SIZE];
-    char time[TEXT_SIZE];
-    if (!restore_point_get(&session->repository, name, &point, err))
-        return err->kind == ERROR_NOT_FOUND;
-    (void)error_set(
-        err, ERROR_REFUSED,
-        "cannot create restore point \"%s\": there is one at %s on timeline %" PRIu32 ", of %s",
-        name, text_lsn(point.lsn, lsn), point.timeline, text_time_us(point.time_us, time));
-    return error_hint(err, "A recovery stops at the first point of a name: choose another one.");
-}
-
-static bool create_on_server(const struct invocation *call, const char *name,
-                             struct restore_point *out, struct error *err)
-{
-    struct connection_options options;
-    struct server_restore_point made;
-    CLEANUP(secret_release) struct secret password = {0};
-    CLEANUP(connection_cleanup) struct connection *connection = NULL;
-    if (!config_fill_connection(&call->config, &password, &options, err) ||
-        !connection_open(&options, &connection, err) ||
-        !connection_create_restore_point(connection, name, &made, err))
-        return false;
-    *out = (struct restore_point){.system_identifier = made.system_identifier,
-                                  .timeline = made.timeline,
-                                  .lsn = made.lsn,
-                                  .time_us = made.time_us};
-    (void)snprintf(out->name, sizeof out->name, "%s", name);
-    return true;
-}
-
-static bool is_stored(const struct session *session, const struct restore_point *point,
-                      bool *out_stored, struct error *err)
-{
-    struct wal_catalog wal;
-    if (!wal_catalog_load(&session->repository, point->timeline, point->lsn - 1, &wal, err))
-        return false;
-    *out_stored = wal_catalog_find(&wal, point->timeline, point->lsn - 1) != NULL;
-    wal_catalog_release(&wal);
-    return true;
-}
-
-static bool wait_for_wal(const struct session *session, const struct restore_point *point,
-                         int64_t timeout_us, struct error *err)
-{
-    char lsn[TEXT_SIZE];
-    char waited[TEXT_SIZE];
-    bool stored = false;
-    int64_t deadline = clock_monotonic_us(&clock_system) + timeout_us;
-    for (;;) {
-        if (!stop_check(err) || !is_stored(session, point, &stored, err))
-            return error_wrap(err, "restore point \"%s\" is made, but may not be stored",
-                              point->name);
-        if (stored)
-            return true;
-        if (clock_monotonic_us(&clock_system) >= deadline)
-            break;
-        clock_sleep_us(&clock_system, POLL_US);
-    }
-    (void)error_set(err, ERROR_UNAVAILABLE,
-                    "restore point \"%s\" is made at %s, but after %s its WAL is not in the "
-                    "repository",
-                    point->name, text_lsn(point->lsn, lsn), text_duration_us(timeout_us, waited));
-    return error_hint(err, "It can be recovered to once `mainstay wal stream` has caught up; its "
-                           "name is taken.");
-}
 
 static bool point_to_value(const struct restore_point *point, struct value *item, struct error *err)
 {
@@ -115,74 +40,40 @@ static bool print_created(const struct invocation *call, const struct restore_po
     return done;
 }
 
-static bool store(const struct session *session, const struct restore_point *point,
-                  struct error *err)
-{
-    if (restore_point_put(&session->repository, point, err))
-        return true;
-    if (err->kind == ERROR_EXISTS) /* somebody else was faster */
-        err->kind = ERROR_REFUSED;
-    return false;
-}
-
 static bool run_create(struct invocation *call, struct error *err)
 {
     int64_t timeout_us;
     struct restore_point point;
     const char *name = call->operand;
     const char *timeout = invocation_value(call, "timeout");
-    CLEANUP(session_close) struct session session = {0};
     if (!text_to_duration_us(timeout == NULL ? default_timeout : timeout, &timeout_us))
         return error_set(err, ERROR_USAGE, "--timeout \"%.60s\" is not a time like \"60s\"",
                          timeout);
-    if (!restore_point_check_name(name, err) || !session_open(&session, &call->config, err) ||
-        !refuse_used_name(&session, name, err) || !create_on_server(call, name, &point, err))
-        return false;
-    /* Its name is taken as soon as the server has it, whether or not the WAL arrives in time. */
-    if (!store(&session, &point, err) || !wait_for_wal(&session, &point, timeout_us, err))
-        return false;
-    return print_created(call, &point, err);
+    return restore_point_make(&call->config, name, timeout_us, &point, err) &&
+           print_created(call, &point, err);
 }
 
-static bool print_list_json(const struct invocation *call, const struct restore_point *points,
-                            size_t count, struct error *err)
+static bool add_point_value(const void *context, size_t at, struct value *list, struct error *err)
 {
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    struct value *list = root == NULL ? NULL : value_set_new_array(root, "restore_points", err);
-    if (list == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        struct value *item = value_append_new_object(list, err);
-        if (item == NULL || !point_to_value(&points[i], item, err))
-            return false;
-    }
-    return output_value(call, root, err);
+    const struct restore_point *points = context;
+    struct value *item = value_append_new_object(list, err);
+    return item != NULL && point_to_value(&points[at], item, err);
 }
 
 static const struct text_column columns[] = {
     {"NAME", false}, {"TIME", false}, {"LSN", true}, {"TIMELINE", true}};
 
-static bool print_list_text(const struct invocation *call, const struct restore_point *points,
-                            size_t count, struct error *err)
+static bool add_point_row(const void *context, size_t at, struct text_table *table,
+                          struct error *err)
 {
-    struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < count; i++) {
-        char time[TEXT_SIZE];
-        char lsn[TEXT_SIZE];
-        char timeline[16];
-        (void)snprintf(timeline, sizeof timeline, "%" PRIu32, points[i].timeline);
-        const char *const cells[] = {points[i].name, text_time_us(points[i].time_us, time),
-                                     text_lsn(points[i].lsn, lsn), timeline};
-        if (!text_table_add(&table, cells, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
+    char time[TEXT_SIZE];
+    char lsn[TEXT_SIZE];
+    char timeline[16];
+    const struct restore_point *point = (const struct restore_point *)context + at;
+    (void)snprintf(timeline, sizeof timeline, "%" PRIu32, point->timeline);
+    const char *const cells[] = {point->name, text_time_us(point->time_us, time),
+                                 text_lsn(point->lsn, lsn), timeline};
+    return text_table_add(table, cells, err);
 }
 
 static int compare_points(const void *a, const void *b)
@@ -202,8 +93,14 @@ static bool run_list(struct invocation *call, struct error *err)
         return false;
     if (count > 1)
         qsort(points, count, sizeof *points, compare_points);
-    return call->json ? print_list_json(call, points, count, err)
-                      : print_list_text(call, points, count, err);
+    const struct output_list list = {.name = "restore_points",
+                                     .columns = columns,
+                                     .column_count = ARRAY_LEN(columns),
+                                     .count = count,
+                                     .context = points,
+                                     .add_value = add_point_value,
+                                     .add_row = add_point_row};
+    return output_list(call, &list, err);
 }
 
 const struct command command_restore_point_create = {

@@ -143,7 +143,7 @@ static bool run_create(struct invocation *call, struct error *err)
 {
     struct snapshot_info info = {0};
     CLEANUP(session_close) struct session session = {0};
-    if (!session_open(&session, &call->config, err) || !create(call, &session, &info, err))
+    if (!session_open_fenced(&session, call, err) || !create(call, &session, &info, err))
         return false;
     if (info.damaged_pages) {
         call->exit_code = error_exit_code(ERROR_CORRUPT);
@@ -218,9 +218,10 @@ static bool add_pin_values(struct value *item, const struct pin_list *pins, cons
     return true;
 }
 
-static bool add_entry_value(struct value *list, const struct catalog_entry *entry,
-                            const struct pin_list *pins, struct error *err)
+static bool add_entry_value(const void *context, size_t at, struct value *list, struct error *err)
 {
+    const struct listing *listing = context;
+    const struct catalog_entry *entry = &listing->catalog.entries[at];
     struct value *item = value_append_new_object(list, err);
     if (item == NULL || !value_set_text_lossy(item, "key", entry->key, err) ||
         !value_set_bool(item, "readable", entry->readable, err))
@@ -229,22 +230,7 @@ static bool add_entry_value(struct value *list, const struct catalog_entry *entr
         return value_set_text_lossy(item, "problem", entry->problem, err);
     struct value *info = info_value(&entry->info, err);
     return info != NULL && value_set(item, "snapshot", info, err) &&
-           add_pin_values(item, pins, entry->info.id, err);
-}
-
-static bool print_list_json(const struct invocation *call, const struct listing *listing,
-                            struct error *err)
-{
-    const struct catalog *catalog = &listing->catalog;
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    struct value *list = root == NULL ? NULL : value_set_new_array(root, "snapshots", err);
-    if (list == NULL)
-        return false;
-    for (size_t i = 0; i < catalog->count; i++) {
-        if (!add_entry_value(list, &catalog->entries[i], &listing->pins, err))
-            return false;
-    }
-    return output_value(call, root, err);
+           add_pin_values(item, &listing->pins, entry->info.id, err);
 }
 
 static const struct text_column list_columns[] = {
@@ -265,9 +251,11 @@ static void put_label(const struct snapshot_info *info, const struct pin_list *p
     }
 }
 
-static bool add_entry_row(struct text_table *table, const struct catalog_entry *entry,
-                          const struct pin_list *pins, struct error *err)
+static bool add_entry_row(const void *context, size_t at, struct text_table *table,
+                          struct error *err)
 {
+    const struct listing *listing = context;
+    const struct catalog_entry *entry = &listing->catalog.entries[at];
     char time[TEXT_SIZE];
     char size[TEXT_SIZE];
     char stored[TEXT_SIZE];
@@ -280,7 +268,7 @@ static bool add_entry_row(struct text_table *table, const struct catalog_entry *
     }
     CLEANUP(buf_release) struct buf label;
     buf_init(&label, OUTPUT_MAX_BYTES);
-    put_label(info, pins, &label);
+    put_label(info, &listing->pins, &label);
     if (!buf_check(&label, "a table", err))
         return false;
     const char *kind = info->damaged_pages ? "damaged" : info->full ? "full" : "incremental";
@@ -295,30 +283,19 @@ static bool add_entry_row(struct text_table *table, const struct catalog_entry *
     return text_table_add(table, cells, err);
 }
 
-static bool print_list_text(const struct invocation *call, const struct listing *listing,
-                            struct error *err)
-{
-    const struct catalog *catalog = &listing->catalog;
-    struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, list_columns, ARRAY_LEN(list_columns));
-    for (size_t i = 0; i < catalog->count; i++) {
-        if (!add_entry_row(&table, &catalog->entries[i], &listing->pins, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
-}
-
 static bool run_list(struct invocation *call, struct error *err)
 {
     CLEANUP(listing_close) struct listing listing = {0};
     if (!listing_open(&listing, call, err))
         return false;
-    return call->json ? print_list_json(call, &listing, err) : print_list_text(call, &listing, err);
+    const struct output_list list = {.name = "snapshots",
+                                     .columns = list_columns,
+                                     .column_count = ARRAY_LEN(list_columns),
+                                     .count = listing.catalog.count,
+                                     .context = &listing,
+                                     .add_value = add_entry_value,
+                                     .add_row = add_entry_row};
+    return output_list(call, &list, err);
 }
 
 static void put_line(const char *name, const char *text, struct buf *out)
@@ -410,7 +387,8 @@ const struct command command_snapshot_create = {
                "of the server in the same repository, the snapshot takes none of its own, and is "
                "finished when the stream has stored the WAL up to its end.",
     .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_WAL | GROUP_LOG,
-    .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."}},
+    .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."},
+              SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot create --repo /srv/backup --connection 'host=/run/postgresql'",
                  "mainstay snapshot create --config /etc/mainstay/mainstay.yaml --json"},
     .run = run_create,

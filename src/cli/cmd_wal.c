@@ -85,10 +85,33 @@ static bool set_lsn(struct value *item, const char *name, uint64_t lsn, struct e
     return value_set_text(item, name, text_lsn(lsn, text), err);
 }
 
-static bool add_status_value(struct value *list, const struct timeline_status *status,
-                             struct error *err)
+/* What `wal status` shows. */
+struct status_list {
+    struct timeline_status *timelines;
+    size_t count;
+    int64_t now_us;
+};
+
+static bool sum_up_all(const struct wal_catalog *catalog, struct status_list *out,
+                       struct error *err)
+{
+    out->timelines = calloc(catalog->count + 1, sizeof *out->timelines);
+    if (out->timelines == NULL)
+        return error_no_memory(err, "the timelines");
+    for (size_t at = 0; at < catalog->count;)
+        at = sum_up(catalog, at, &out->timelines[out->count++]);
+    return true;
+}
+
+static void status_list_release(struct status_list *list)
+{
+    free(list->timelines);
+}
+
+static bool add_status_value(const void *context, size_t at, struct value *list, struct error *err)
 {
     char time[TEXT_SIZE];
+    const struct timeline_status *status = &((const struct status_list *)context)->timelines[at];
     struct value *item = value_append_new_object(list, err);
     return item != NULL && value_set_u64(item, "timeline", status->timeline, err) &&
            set_lsn(item, "first_lsn", status->first_lsn, err) &&
@@ -103,30 +126,17 @@ static bool add_status_value(struct value *list, const struct timeline_status *s
            value_set_text(item, "newest", text_time_us(status->newest_us, time), err);
 }
 
-static bool print_status_json(const struct invocation *call, const struct wal_catalog *catalog,
-                              struct error *err)
-{
-    struct timeline_status status;
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    struct value *list = root == NULL ? NULL : value_set_new_array(root, "timelines", err);
-    if (list == NULL)
-        return false;
-    for (size_t at = 0; at < catalog->count;) {
-        at = sum_up(catalog, at, &status);
-        if (!add_status_value(list, &status, err))
-            return false;
-    }
-    return output_value(call, root, err);
-}
-
 static const struct text_column status_columns[] = {
     {"TIMELINE", true}, {"FIRST", true}, {"LAST", true},   {"GAPS", true},
     {"CHUNKS", true},   {"WAL", true},   {"STORED", true}, {"AGE", true},
 };
 
-static bool add_status_row(struct text_table *table, const struct timeline_status *status,
-                           int64_t now_us, struct error *err)
+static bool add_status_row(const void *context, size_t at, struct text_table *table,
+                           struct error *err)
 {
+    const struct status_list *list = context;
+    const struct timeline_status *status = &list->timelines[at];
+    int64_t now_us = list->now_us;
     char timeline[TEXT_SIZE];
     char first[TEXT_SIZE];
     char last[TEXT_SIZE];
@@ -153,37 +163,24 @@ static bool add_status_row(struct text_table *table, const struct timeline_statu
     return text_table_add(table, cells, err);
 }
 
-static bool print_status_text(const struct invocation *call, const struct wal_catalog *catalog,
-                              int64_t now_us, struct error *err)
-{
-    struct buf text;
-    struct timeline_status status;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, status_columns, ARRAY_LEN(status_columns));
-    for (size_t at = 0; at < catalog->count;) {
-        at = sum_up(catalog, at, &status);
-        if (!add_status_row(&table, &status, now_us, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
-}
-
 /* Ages are by the store's clock, which stamped the objects. */
 static bool run_status(struct invocation *call, struct error *err)
 {
-    int64_t now_us;
     CLEANUP(session_close) struct session session = {0};
     CLEANUP(wal_catalog_release) struct wal_catalog catalog = {0};
+    CLEANUP(status_list_release) struct status_list status = {0};
     if (!session_open(&session, &call->config, err) ||
         !wal_catalog_load(&session.repository, 0, 0, &catalog, err) ||
-        !store_time(session.store, &now_us, err))
+        !store_time(session.store, &status.now_us, err) || !sum_up_all(&catalog, &status, err))
         return false;
-    return call->json ? print_status_json(call, &catalog, err)
-                      : print_status_text(call, &catalog, now_us, err);
+    const struct output_list list = {.name = "timelines",
+                                     .columns = status_columns,
+                                     .column_count = ARRAY_LEN(status_columns),
+                                     .count = status.count,
+                                     .context = &status,
+                                     .add_value = add_status_value,
+                                     .add_row = add_status_row};
+    return output_list(call, &list, err);
 }
 
 /* --- merge --------------------------------------------------------------------------------------

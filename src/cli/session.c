@@ -1,6 +1,8 @@
 #include "cli/session.h"
 
+#include "base/text.h"
 #include "config/config_fill.h"
+#include "repository/term.h"
 #include "store/store_open.h"
 
 bool session_open_store(struct session *session, const struct config *config, struct error *err)
@@ -12,6 +14,22 @@ bool session_open_store(struct session *session, const struct config *config, st
 bool session_open(struct session *session, const struct config *config, struct error *err)
 {
     return session_open_store(session, config, err) &&
+           repository_open(session->store, &session->repository, err);
+}
+
+bool session_open_fenced(struct session *session, const struct invocation *call, struct error *err)
+{
+    uint64_t term;
+    const char *text = invocation_value(call, "term");
+    if (text == NULL)
+        return session_open(session, &call->config, err);
+    if (!text_to_u64(text, &term) || term == 0)
+        return error_set(err, ERROR_USAGE, "--term: \"%.40s\" is not the number of a term", text);
+    if (!session_open_store(session, &call->config, err))
+        return false;
+    struct store *inner = session->store;
+    session->store = NULL;
+    return term_fence_open(inner, term, &session->store, err) &&
            repository_open(session->store, &session->repository, err);
 }
 

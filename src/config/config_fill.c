@@ -46,18 +46,34 @@ bool config_fill_repository(const struct config *config, struct repository_setti
     return true;
 }
 
-bool config_fill_connection(const struct config *config, struct secret *password,
+/* conninfo and password file, whichever server they are of. */
+static bool fill_connection(const struct config *config, enum option_id conninfo_id,
+                            enum option_id file_id, struct secret *password,
                             struct connection_options *out, struct error *err)
 {
-    const char *conninfo = config_text(config, OPTION_POSTGRES_CONNECTION);
-    const char *file = config_text(config, OPTION_POSTGRES_PASSWORD_FILE);
+    const char *conninfo = config_text(config, conninfo_id);
+    const char *file = config_text(config, file_id);
     if (file != NULL && !secret_read_file(password, file, err))
-        return error_wrap(err, "postgres.password-file");
+        return error_wrap(err, "%s", option_row(file_id)->name);
     *out = (struct connection_options){
         .conninfo = conninfo == NULL ? "" : conninfo,
         .password = secret_is_set(password) ? password : NULL,
     };
     return true;
+}
+
+bool config_fill_connection(const struct config *config, struct secret *password,
+                            struct connection_options *out, struct error *err)
+{
+    return fill_connection(config, OPTION_POSTGRES_CONNECTION, OPTION_POSTGRES_PASSWORD_FILE,
+                           password, out, err);
+}
+
+bool config_fill_helpdesk(const struct config *config, struct secret *password,
+                          struct connection_options *out, struct error *err)
+{
+    return fill_connection(config, OPTION_HELPDESK_CONNECTION, OPTION_HELPDESK_PASSWORD_FILE,
+                           password, out, err);
 }
 
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out)
@@ -101,10 +117,23 @@ static uint32_t count_of(const struct config *config, enum option_id id)
     return (uint32_t)config_amount(config, id);
 }
 
-bool config_fill_retention(const struct config *config, struct retention_policy *out,
-                           struct error *err)
+/* UTC, an offset as it stands there, or a place. */
+static bool fill_zone(const struct config *config, struct time_zone **zone,
+                      struct retention_policy *policy, struct error *err)
 {
-    const char *zone = config_text(config, OPTION_RETENTION_TIMEZONE);
+    const char *name = config_text(config, OPTION_RETENTION_TIMEZONE);
+    if (retention_zone_from_text(name, &policy->utc_offset_s))
+        return true;
+    if (time_zone_load(name, TIME_ZONE_DIRECTORY, zone, err)) {
+        policy->zone = *zone;
+        return true;
+    }
+    return error_wrap(err, "retention.timezone");
+}
+
+bool config_fill_retention(const struct config *config, struct time_zone **zone,
+                           struct retention_policy *out, struct error *err)
+{
     struct retention_policy policy = {
         .keep_last = count_of(config, OPTION_RETENTION_KEEP_LAST),
         .hourly = count_of(config, OPTION_RETENTION_KEEP_HOURLY),
@@ -116,10 +145,8 @@ bool config_fill_retention(const struct config *config, struct retention_policy 
         .minimum = count_of(config, OPTION_RETENTION_MINIMUM),
         .wal_window_us = config_amount(config, OPTION_RETENTION_WAL_WINDOW),
     };
-    if (!retention_zone_from_text(zone, &policy.utc_offset_s)) {
-        (void)error_set(err, ERROR_USAGE, "retention.timezone: unknown time zone \"%s\"", zone);
-        return error_hint(err, "It can be UTC, or an offset from it as +01:00.");
-    }
+    if (!fill_zone(config, zone, &policy, err))
+        return false;
     *out = policy;
     return true;
 }

@@ -514,9 +514,10 @@ static const struct option_row table[OPTION_COUNT] = {
          .type = OPTION_TEXT,
          .group = GROUP_RETENTION,
          .standard = "UTC",
-         .max = 6,
-         .example = "+01:00",
-         .help = "Where hours, days, weeks, months and years end: UTC or an offset as +01:00."},
+         .max = 100,
+         .example = "Europe/Berlin",
+         .help = "Where hours, days, weeks, months and years end: an IANA time zone, UTC or an "
+                 "offset as +01:00."},
     [OPTION_RETENTION_WAL_WINDOW] =
         {.name = "retention.wal-window",
          .type = OPTION_DURATION,
@@ -538,6 +539,34 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "24h",
          .help = "Packs that no snapshot needs stay this long, and a snapshot under way is taken "
                  "for dead after it: longer than the longest snapshot takes."},
+    [OPTION_HELPDESK_CONNECTION] =
+        {.name = "helpdesk.connection",
+         .type = OPTION_TEXT,
+         .group = GROUP_HELPDESK,
+         .standard = "",
+         .unset = "libpq's own defaults and environment",
+         .secret = true,
+         .alias = "helpdesk",
+         .example = "host=db.example.net user=alice dbname=helpdesk",
+         .help = "libpq connection string or URI of the helpdesk's database, for adapters and "
+                 "runbooks. Who logs in is who requests, approves or runs: one login for each "
+                 "person."},
+    [OPTION_HELPDESK_PASSWORD_FILE] = {.name = "helpdesk.password-file",
+                                       .type = OPTION_SECRET_FILE,
+                                       .group = GROUP_HELPDESK,
+                                       .standard = "",
+                                       .unset = "libpq's own sources",
+                                       .example = "/run/secrets/helpdesk-password",
+                                       .help = "File whose first line is the password."},
+    [OPTION_WEBHOOK_DIRECTORY] =
+        {.name = "webhook.directory",
+         .type = OPTION_TEXT,
+         .group = GROUP_HELPDESK,
+         .standard = "",
+         .unset = "webhooks stay queued",
+         .example = "/run/secrets/webhooks",
+         .help = "Directory with one file for each webhook that runbooks name: its URL, and on the "
+                 "second line generic (the default), slack or pagerduty KEY."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

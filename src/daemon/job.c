@@ -33,7 +33,8 @@ bool job_begin(struct job *job, const struct job_time *now)
     bool again = job->again_us <= now->monotonic_us;
     if (!due && !again)
         return false;
-    job->table.running = job->timed;
+    if (job->timed && !due)
+        timetable_serve(&job->table, now->wall_us);
     job->again_us = INT64_MAX;
     job->running = true;
     job->stopping = false;

@@ -36,6 +36,10 @@ static bool is_leader(const struct moment *at, double *out)
 {
     return give(true, at->facts->leader, out);
 }
+static bool term(const struct moment *at, double *out)
+{
+    return give(at->facts->leader, (double)at->facts->term, out);
+}
 static bool start_time(const struct moment *at, double *out)
 {
     return give(true, seconds(at->facts->started_us), out);
@@ -154,6 +158,7 @@ static bool job_next(const struct moment *at, const struct job *job, double *out
 
 static const struct metric table[] = {
     {"mainstay_leader", "gauge", "Whether this daemon works; 0 is a standby.", is_leader, NULL},
+    {"mainstay_term", "gauge", "Number of the term in which this daemon works.", term, NULL},
     {"mainstay_start_time_seconds", "gauge", "When the daemon started.", start_time, NULL},
     {"mainstay_status_time_seconds", "gauge", "When repository and server were looked at last.",
      status_time, NULL},

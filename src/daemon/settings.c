@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "config/config_fill.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,14 @@ static bool load_alerts(struct settings *settings, struct error *err)
     return true;
 }
 
+/* What the daemon's children would refuse, each time. */
+static bool check_jobs(const struct config *config, struct error *err)
+{
+    struct retention_policy policy;
+    CLEANUP(time_zone_cleanup) struct time_zone *zone = NULL;
+    return config_fill_retention(config, &zone, &policy, err);
+}
+
 bool settings_load(const struct config_sources *sources, struct settings *out, struct error *err)
 {
     const char *url;
@@ -82,7 +91,7 @@ bool settings_load(const struct config_sources *sources, struct settings *out, s
     return time_zone_load(config_text(&out->config, OPTION_DAEMON_TIME_ZONE), TIME_ZONE_DIRECTORY,
                           &out->zone, err) &&
            settings_parse_listen(config_text(&out->config, OPTION_DAEMON_LISTEN), out, err) &&
-           load_schedules(out, err) && load_alerts(out, err);
+           load_schedules(out, err) && load_alerts(out, err) && check_jobs(&out->config, err);
 }
 
 static bool same_text(const char *a, const char *b)

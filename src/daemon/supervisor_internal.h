@@ -19,6 +19,7 @@ struct supervisor {
     int64_t kill_us[ROLE_COUNT]; /* monotonic: SIGKILL then; INT64_MAX = not */
     struct facts facts;
     bool resume;                        /* the next status says when the last snapshot was */
+    uint64_t gap_lsn;                   /* of the gap that a snapshot was started for; 0 = none */
     bool part_failed[VERIFY_PARTS_MAX]; /* parts of the repository found damaged last time */
     struct alert_state alerts;
     struct courier *courier;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { ARGUMENTS_MAX = ROLE_WORDS_MAX + 6, PART_SIZE = 32 };
+enum { ARGUMENTS_MAX = ROLE_WORDS_MAX + 8, NUMBER_SIZE = 32 };
 
 static uint32_t part_count(const struct supervisor *supervisor)
 {
@@ -130,7 +130,8 @@ static bool may_run(const struct supervisor *supervisor, enum role_id role)
 static bool start(struct supervisor *supervisor, enum role_id role, struct error *err)
 {
     const char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-    char part[PART_SIZE];
+    char part[NUMBER_SIZE];
+    char term[NUMBER_SIZE];
     size_t count = 0;
     struct job *job = &supervisor->jobs[role];
     const struct role *row = job->role;
@@ -142,6 +143,11 @@ static bool start(struct supervisor *supervisor, enum role_id role, struct error
         (void)snprintf(part, sizeof part, "%" PRIu32 "/%" PRIu32, job->part % parts + 1, parts);
         arguments[count++] = "--subset";
         arguments[count++] = part;
+    }
+    if (row->fenced) {
+        (void)snprintf(term, sizeof term, "%" PRIu64, supervisor->facts.term);
+        arguments[count++] = "--term";
+        arguments[count++] = term;
     }
     if (supervisor->settings.config.file != NULL) {
         arguments[count++] = "--config";
@@ -169,11 +175,13 @@ static void start_due(struct supervisor *supervisor)
     }
 }
 
-static void become_leader(struct supervisor *supervisor)
+static void become_leader(struct supervisor *supervisor, uint64_t term)
 {
     struct job_time now = supervisor_now();
-    log_event(LOG_INFO, "daemon.leader", "this daemon works on the repository now");
+    log_event(LOG_INFO, "daemon.leader",
+              "this daemon works on the repository now (term %" PRIu64 ")", term);
     supervisor->facts.leader = true;
+    supervisor->facts.term = term;
     supervisor->resume = true;
     /* What came due before was another daemon's. */
     for (size_t i = 0; i < ROLE_COUNT; i++) {
@@ -190,10 +198,11 @@ static void read_output(struct supervisor *supervisor)
     for (size_t i = 0; i < ROLE_COUNT; i++)
         process_read(&supervisor->processes[i]);
     struct process *leader = &supervisor->processes[ROLE_LEADER];
+    uint64_t term;
     const char *said = buf_text(&leader->out);
-    bool holds = leader->pid > 0 && said != NULL && text_starts_with(said, LEADER_LINE "\n");
+    bool holds = leader->pid > 0 && said != NULL && leader_parse(said, &term);
     if (holds && !supervisor->facts.leader && !supervisor->facts.draining)
-        become_leader(supervisor);
+        become_leader(supervisor, term);
 }
 
 static void kill_overdue(struct supervisor *supervisor)
@@ -254,6 +263,20 @@ static void log_failure(const struct job *job, const struct process *process, in
               exit_code, job->failures_in_row, message[0] == '\0' ? "" : ": ", message);
 }
 
+/* Recovery cannot go through a gap: what lies behind it needs a snapshot of its own, once. */
+static void answer_gap(struct supervisor *supervisor)
+{
+    const struct facts *facts = &supervisor->facts;
+    struct job *snapshot = &supervisor->jobs[ROLE_SNAPSHOT];
+    if (!facts->has_wal || !facts->wal_gap || facts->wal_end_lsn == supervisor->gap_lsn ||
+        !snapshot->timed || snapshot->running)
+        return;
+    log_event(LOG_WARNING, "daemon.gap",
+              "the stored WAL has a gap: a snapshot is taken now, besides the schedule");
+    supervisor->gap_lsn = facts->wal_end_lsn;
+    snapshot->again_us = supervisor_now().monotonic_us;
+}
+
 static void take_status(struct supervisor *supervisor)
 {
     struct error err;
@@ -265,7 +288,10 @@ static void take_status(struct supervisor *supervisor)
         log_error("daemon.status", &err);
         return;
     }
-    if (!supervisor->facts.leader || !supervisor->resume)
+    if (!supervisor->facts.leader)
+        return;
+    answer_gap(supervisor);
+    if (!supervisor->resume)
         return;
     supervisor->resume = false;
     if (snapshot->timed && snapshot->runs == 0)
@@ -301,7 +327,7 @@ static void take_leader(struct supervisor *supervisor)
 {
     if (supervisor->facts.leader && !supervisor->facts.draining)
         log_event(LOG_WARNING, "daemon.deposed",
-                  "the lock is lost: this daemon no longer works on the repository");
+                  "the term is lost: this daemon no longer works on the repository");
     supervisor->facts.leader = false;
     if (!supervisor->facts.draining)
         jobs_stop_writers(supervisor);

@@ -21,10 +21,15 @@ void timetable_init(struct timetable *table, const struct cron *cron, const stru
 
 void timetable_resume(struct timetable *table, int64_t last_run_us, int64_t now_us)
 {
-    int64_t missed_us = cron_next(&table->cron, table->zone, last_run_us);
-    if (missed_us > now_us)
+    if (last_run_us - now_us > CLOCK_STEP_MAX_US)
         return;
-    table->due_us = missed_us;
+    int64_t next_us = cron_next(&table->cron, table->zone, last_run_us);
+    table->latest_us = last_run_us > table->latest_us ? last_run_us : table->latest_us;
+    if (next_us > table->due_us)
+        plan(table, last_run_us);
+    if (next_us > now_us)
+        return;
+    table->due_us = next_us;
     table->start_us = now_us;
 }
 
@@ -40,6 +45,13 @@ bool timetable_begin(struct timetable *table, int64_t now_us)
     table->running = true;
     plan(table, now_us > table->due_us ? now_us : table->due_us);
     return true;
+}
+
+void timetable_serve(struct timetable *table, int64_t now_us)
+{
+    table->running = true;
+    if (now_us >= table->due_us)
+        plan(table, now_us);
 }
 
 void timetable_end(struct timetable *table)

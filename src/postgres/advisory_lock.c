@@ -44,6 +44,24 @@ bool advisory_lock_try(struct connection *connection, int64_t key, bool *out_tak
     return true;
 }
 
+bool advisory_lock_identity(struct connection *connection, char *out, size_t size,
+                            struct error *err)
+{
+    CLEANUP(connection_result_cleanup) PGresult *result = NULL;
+    const char *text;
+    static const char statement[] =
+        "SELECT s.system_identifier || '/' || d.oid || '/' ||"
+        " extract(epoch FROM pg_catalog.pg_postmaster_start_time())"
+        " FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d"
+        " WHERE d.datname = pg_catalog.current_database()";
+    if (!connection_execute(connection, statement, PGRES_TUPLES_OK, "identify the server", &result,
+                            err) ||
+        !connection_field(result, 0, 0, "the identity of its locks", &text, err))
+        return false;
+    (void)snprintf(out, size, "%s", text);
+    return true;
+}
+
 /* Asked again and again: a statement that waits would hold a snapshot, and with it vacuum, back. */
 bool advisory_lock_wait(struct connection *connection, int64_t key, struct error *err)
 {
@@ -73,10 +91,14 @@ bool connection_shorten_keepalives(struct connection *connection, struct error *
     return true;
 }
 
+void connection_limit_answers(struct connection *connection, int64_t timeout_us)
+{
+    connection->answer_timeout_us = timeout_us;
+}
+
 bool connection_ping(struct connection *connection, struct error *err)
 {
     CLEANUP(connection_result_cleanup) PGresult *result = NULL;
-    connection->answer_timeout_us = (int64_t)10 * 1000000;
     return connection_execute(connection, "SELECT 1", PGRES_TUPLES_OK, "reach the server", &result,
                               err);
 }

@@ -100,6 +100,10 @@ static PGconn *start_connecting(const struct connection_options *options, struct
         add_parameter(&parameters, "password", options->password->text);
     if (options->replication)
         add_parameter(&parameters, "replication", "true");
+    char timeout[16];
+    (void)snprintf(timeout, sizeof timeout, "%d", options->connect_timeout_s);
+    if (options->connect_timeout_s > 0)
+        add_parameter(&parameters, "connect_timeout", timeout);
     PGconn *pg = PQconnectStartParams(parameters.keywords, parameters.values, 0);
     if (pg == NULL)
         (void)error_no_memory(err, "a connection");

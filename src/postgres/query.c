@@ -231,7 +231,7 @@ void query_array_add(struct buf *array, const char *text)
 {
     array_separate(array);
     if (text == NULL) {
-        buf_put_text(array, "NULL");
+        buf_put(array, "NULL", strlen("NULL"));
         return;
     }
     buf_put_u8(array, '"');

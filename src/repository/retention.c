@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { SECOND_US = 1000000, MAX_OFFSET_S = 14 * 3600 };
+enum { SECOND_US = 1000000, DAY_S = 86400, MAX_OFFSET_S = 14 * 3600 };
 
 bool retention_has_rules(const struct retention_policy *policy)
 {
@@ -90,53 +89,62 @@ static void keep(struct planner *planner, size_t at, const char *format, ...)
     add_reason(planner, at, text);
 }
 
+/* A moment as the clock of the policy shows it. */
+struct local_time {
+    int64_t local_s;
+    int64_t offset_s;
+    int64_t day; /* since 1970 */
+    int64_t year;
+    int month;
+};
+
 /* The period in which a time lies, as one number that differs between periods. */
-typedef int64_t (*bucket_fn)(int64_t local_s, const struct tm *parts);
+typedef int64_t (*bucket_fn)(const struct local_time *at);
 
 static int64_t floor_div(int64_t value, int64_t by)
 {
     return value / by - (value % by < 0 ? 1 : 0);
 }
 
-static int64_t hour_of(int64_t local_s, const struct tm *parts)
+/* With the offset: the hour that comes twice in autumn is two. */
+static int64_t hour_of(const struct local_time *at)
 {
-    (void)parts;
-    return floor_div(local_s, 3600);
+    return floor_div(at->local_s, 3600) * 4 * DAY_S + at->offset_s;
 }
 
-static int64_t day_of(int64_t local_s, const struct tm *parts)
+static int64_t day_of(const struct local_time *at)
 {
-    (void)parts;
-    return floor_div(local_s, 86400);
+    return at->day;
 }
 
 /* ISO weeks begin on Mondays; 1970-01-01 was a Thursday. */
-static int64_t week_of(int64_t local_s, const struct tm *parts)
+static int64_t week_of(const struct local_time *at)
 {
-    (void)parts;
-    return floor_div(floor_div(local_s, 86400) + 3, 7);
+    return floor_div(at->day + 3, 7);
 }
 
-static int64_t month_of(int64_t local_s, const struct tm *parts)
+static int64_t month_of(const struct local_time *at)
 {
-    (void)local_s;
-    return (int64_t)parts->tm_year * 12 + parts->tm_mon;
+    return at->year * 12 + at->month;
 }
 
-static int64_t year_of(int64_t local_s, const struct tm *parts)
+static int64_t year_of(const struct local_time *at)
 {
-    (void)local_s;
-    return parts->tm_year;
+    return at->year;
 }
 
 static int64_t bucket_at(const struct planner *planner, size_t at, bucket_fn bucket)
 {
-    struct tm parts = {0};
-    int64_t local_s = floor_div(entry_at(planner, at)->info.started_us, SECOND_US) +
-                      planner->policy->utc_offset_s;
-    time_t seconds = (time_t)local_s;
-    (void)gmtime_r(&seconds, &parts);
-    return bucket(local_s, &parts);
+    int day;
+    const struct time_zone *zone = planner->policy->zone;
+    int64_t utc_s = floor_div(entry_at(planner, at)->info.started_us, SECOND_US);
+    struct local_time time = {.offset_s = planner->policy->utc_offset_s};
+    if (zone != NULL)
+        time.offset_s = time_zone_offset(zone, utc_s);
+    time.local_s = utc_s + time.offset_s;
+    time.day = floor_div(time.local_s, DAY_S);
+    date_from_days(time.day, &time.year, &time.month, &day);
+    return bucket(&time);
 }
 
 static void keep_periods(struct planner *planner, const char *name, uint32_t count,

@@ -37,7 +37,11 @@ CREATE TABLE mainstay.notices (
   sent_at timestamptz,
   CHECK (expires_at > not_before),
   UNIQUE (run_id, template, customer_key));
-CREATE INDEX notices_due ON mainstay.notices (next_at, priority, id) WHERE state IN ('queued', 'retry');
+CREATE INDEX notices_due ON mainstay.notices (channel, next_at, priority, id) WHERE state IN ('queued', 'retry');
+CREATE INDEX notices_sending ON mainstay.notices (lease_until) WHERE state = 'sending';
+-- "once per customer" looks across runs; webhooks are delivered in the order of their ids.
+CREATE INDEX notices_of_customer ON mainstay.notices (customer_key, template, created_at);
+CREATE INDEX notices_of_webhook ON mainstay.notices (address, run_id, id) WHERE channel = 'webhook';
 ALTER TABLE mainstay.notices SET (autovacuum_vacuum_scale_factor = 0.01);
 
 -- Whom not to write to, and why. NULL channel: all of them. Scope "service" still lets safety through.
@@ -55,7 +59,7 @@ CREATE UNIQUE INDEX suppressions_once ON mainstay.suppressions (customer_key, CO
 GRANT SELECT ON mainstay.notices, mainstay.suppressions TO mainstay_planner;
 GRANT INSERT ON mainstay.notices, mainstay.suppressions TO mainstay_runner;
 GRANT UPDATE (state, reason) ON mainstay.notices TO mainstay_runner;
-GRANT DELETE ON mainstay.suppressions TO mainstay_runner;
+GRANT UPDATE (source, expires_at), DELETE ON mainstay.suppressions TO mainstay_runner;
 GRANT UPDATE (state, reason, attempts, next_at, lease_owner, lease_until, fence, last_code, last_error, sent_at)
   ON mainstay.notices TO mainstay_dispatcher;
 RESET ROLE;

@@ -1,5 +1,8 @@
 #include "daemon/job.h"
 
+#include "base/text.h"
+#include "tests/lib/core_fixture.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,6 +145,141 @@ static void test_a_new_schedule_leaves_a_running_job_alone(void **state)
     assert_true(job_begin(&job, &now));
 }
 
+/* --- whatever the clocks do, and whenever it dies
+ * -------------------------------------------------- */
+
+enum { HOUR_S = 3600, JITTER_S = 300, RESTARTS_MAX = 3000 };
+
+/* A daemon and the snapshots that it leaves in the store, which outlive it. */
+struct life {
+    struct fixture_random random;
+    struct random_source source;
+    struct cron cron;
+    struct time_zone *zone;
+    int64_t true_us;
+    int64_t off_us; /* of the wall clock */
+    int64_t busy_until_us;
+    int64_t started_us;  /* wall: the run under way */
+    int64_t began_us;    /* wall: the run under way, or its first attempt */
+    int64_t served_us;   /* wall: up to here every time of the schedule is served */
+    int64_t last_run_us; /* what the newest snapshot in the store says; never goes back */
+    size_t completed;
+    size_t crashes;
+};
+
+static struct job_time life_now(const struct life *life)
+{
+    return (struct job_time){.wall_us = life->true_us + life->off_us,
+                             .monotonic_us = life->true_us};
+}
+
+static int64_t seconds_below(struct life *life, uint64_t limit)
+{
+    return (int64_t)fixture_below(&life->random, limit) * SECOND;
+}
+
+/* As the supervisor does when it begins to lead: by the schedule, and by what the store says. */
+static void life_begins(struct life *life)
+{
+    struct timetable table;
+    struct job_time at = life_now(life);
+    job_init(&job, ROLE_SNAPSHOT);
+    timetable_init(&table, &life->cron, life->zone, JITTER_S * (int64_t)SECOND, &life->source,
+                   at.wall_us);
+    timetable_resume(&table, life->last_run_us, at.wall_us);
+    job_schedule(&job, &table);
+    life->served_us = life->last_run_us;
+    life->began_us = 0;
+    life->crashes++;
+}
+
+/* A snapshot is in the store: none may be there for the same time of the schedule. */
+static void life_completes(struct life *life)
+{
+    int64_t fire_us = cron_next(&life->cron, life->zone, life->served_us);
+    if (fire_us > life->began_us)
+        fail_msg("run %zu at %lld serves nothing that the one at %lld did not", life->completed,
+                 (long long)life->began_us, (long long)life->served_us);
+    life->served_us = life->began_us;
+    life->last_run_us = life->started_us > life->last_run_us ? life->started_us
+                                                             : life->last_run_us + 1;
+    life->began_us = 0;
+    life->completed++;
+}
+
+static void life_disturbed(struct life *life)
+{
+    switch (fixture_below(&life->random, 3)) {
+    case 0: /* the clock is set: never wrong by more than half a day */
+        life->off_us = seconds_below(life, (uint64_t)24 * HOUR_S) - 12 * HOUR_S * (int64_t)SECOND;
+        break;
+    case 1: /* it is away for a while, or starts again at once */
+        life->true_us += (int64_t)fixture_below(&life->random, 2) * seconds_below(life, 20000);
+        life_begins(life);
+        break;
+    default: /* killed when the snapshot was stored, but nobody had heard of it */
+        if (job.running)
+            life_completes(life);
+        life_begins(life);
+        break;
+    }
+}
+
+static void life_goes_on(struct life *life, uint64_t step_s)
+{
+    life->true_us += seconds_below(life, step_s) + SECOND;
+    struct job_time at = life_now(life);
+    if (job.running && life->true_us >= life->busy_until_us) {
+        bool good = fixture_below(&life->random, 4) != 0;
+        if (good)
+            life_completes(life);
+        job_end(&job, good ? 0 : 1, &at);
+    }
+    if (!job_begin(&job, &at))
+        return;
+    life->started_us = at.wall_us;
+    life->began_us = at.wall_us > life->began_us ? at.wall_us : life->began_us;
+    life->busy_until_us = life->true_us + seconds_below(life, 5400);
+}
+
+static void live(const char *schedule, const char *zone, uint64_t seed)
+{
+    struct error err;
+    struct life life = {.random = {.state = seed}};
+    life.source = fixture_random_source(&life.random);
+    assert_true(cron_parse(schedule, &life.cron, &err));
+    assert_true(time_zone_load(zone, TIME_ZONE_DIRECTORY, &life.zone, &err));
+    assert_true(text_to_time_us("2026-03-20T00:00:00Z", &life.true_us));
+    life.last_run_us = life.true_us;
+    life_begins(&life);
+    while (life.crashes < RESTARTS_MAX) {
+        if (fixture_below(&life.random, 20) == 0)
+            life_disturbed(&life);
+        life_goes_on(&life, 900);
+    }
+    assert_true(life.completed > 500);
+    /* Left alone for longer than its clock was ever wrong, it has caught up with everything. */
+    int64_t calm_us = life.true_us + 26 * HOUR_S * (int64_t)SECOND;
+    while (life.true_us < calm_us || job.running || job.again_us != INT64_MAX)
+        life_goes_on(&life, 60);
+    assert_true(cron_next(&life.cron, life.zone, life.last_run_us) >
+                life_now(&life).wall_us - (JITTER_S + 7200) * (int64_t)SECOND);
+    time_zone_free(life.zone);
+}
+
+static void test_no_time_is_served_twice_and_none_is_forgotten(void **state)
+{
+    uint64_t seed = 20261126;
+    const char *given = getenv("SEED");
+    (void)state;
+    if (given != NULL && !text_to_u64(given, &seed))
+        fail_msg("SEED is no number");
+    live("*/30 * * * *", "UTC", seed);
+    live("15 * * * *", "Europe/Berlin", seed + 1);
+    live("30 2,14 * * *", "America/New_York", seed + 2); /* 02:30 is skipped and repeated */
+    live("@every 47min", "UTC", seed + 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_a_scheduled_job_that_failed_is_tried_again_before_its_next_time),
         cmocka_unit_test(test_what_would_fail_again_waits_for_the_next_time),
         cmocka_unit_test(test_a_new_schedule_leaves_a_running_job_alone),
+        cmocka_unit_test(test_no_time_is_served_twice_and_none_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

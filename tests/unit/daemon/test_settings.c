@@ -68,6 +68,7 @@ static void test_what_is_wrong_is_named_by_its_option(void **state)
         {"  listen: 127.0.0.1:99999\n", "", "daemon.listen"},
         {"  jitter: sometimes\n", "", "daemon.jitter"},
         {"  shedule: x\n", "", "shedule"},
+        {"", "  failures: 1\nretention:\n  timezone: Nowhere\n", "retention.timezone"},
         {"", "  webhook-file: /nonexistent/url\n", "alert.webhook-file"},
         {"", "  format: carrier-pigeon\n", "alert.format"},
     };

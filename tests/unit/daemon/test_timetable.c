@@ -109,6 +109,68 @@ static void test_a_clock_set_back_repeats_nothing(void **state)
     assert_true(run_at(32 * HOUR));
 }
 
+static void test_a_clock_set_back_while_the_daemon_was_away_repeats_nothing(void **state)
+{
+    (void)state;
+    plan("@hourly", 0, 29 * HOUR + MINUTE);
+    timetable_resume(&table, 31 * HOUR, 29 * HOUR + MINUTE);
+    for (int64_t now = 29 * HOUR; now < 32 * HOUR; now += MINUTE)
+        assert_false(run_at(now));
+    assert_true(run_at(32 * HOUR));
+}
+
+static void test_what_the_store_says_of_the_far_future_does_not_silence_the_job(void **state)
+{
+    (void)state;
+    plan("@hourly", 0, 29 * HOUR + MINUTE);
+    timetable_resume(&table, 100000 * HOUR, 29 * HOUR + MINUTE);
+    assert_true(run_at(30 * HOUR));
+}
+
+static void test_a_run_for_another_reason_serves_what_its_jitter_held_back(void **state)
+{
+    (void)state;
+    next_random = 5 * MINUTE - 1;
+    plan("@hourly", 5 * MINUTE, 0);
+    assert_false(run_at(HOUR + MINUTE));
+    timetable_serve(&table, HOUR + MINUTE);
+    timetable_end(&table);
+    assert_false(run_at(HOUR + 30 * MINUTE));
+    assert_true(run_at(2 * HOUR + 5 * MINUTE));
+}
+
+/* Berlin 2026: 02:30 is skipped on 29 March and comes twice on 25 October. */
+static void test_a_night_job_runs_once_a_day_whatever_summer_time_does(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *run; /* on the day of the change, counted from the third night on */
+    } changes[] = {{"2026-03-26T12:00:00Z", "2026-03-29T01:00:00Z"},
+                   {"2026-10-22T12:00:00Z", "2026-10-25T00:30:00Z"}};
+    struct time_zone *utc = zone;
+    struct error err;
+    (void)state;
+    assert_true(time_zone_load("Europe/Berlin", TIME_ZONE_DIRECTORY, &zone, &err));
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        int64_t from;
+        int64_t expected;
+        int runs = 0;
+        assert_true(text_to_time_us(changes[i].from, &from));
+        assert_true(text_to_time_us(changes[i].run, &expected));
+        plan("30 2 * * *", 0, from);
+        for (int64_t now = from; now < from + 6 * 24 * HOUR; now += MINUTE) {
+            if (!run_at(now))
+                continue;
+            runs++;
+            if (runs == 3)
+                assert_int_equal(now, expected);
+        }
+        assert_int_equal(runs, 6);
+    }
+    time_zone_free(zone);
+    zone = utc;
+}
+
 static void test_a_clock_that_was_years_ahead_does_not_silence_the_job(void **state)
 {
     (void)state;
@@ -141,6 +203,10 @@ int main(void)
         cmocka_unit_test(test_fires_slept_through_are_caught_up_once),
         cmocka_unit_test(test_a_fire_missed_while_the_daemon_was_away_is_due_at_once),
         cmocka_unit_test(test_a_clock_set_back_repeats_nothing),
+        cmocka_unit_test(test_a_clock_set_back_while_the_daemon_was_away_repeats_nothing),
+        cmocka_unit_test(test_what_the_store_says_of_the_far_future_does_not_silence_the_job),
+        cmocka_unit_test(test_a_run_for_another_reason_serves_what_its_jitter_held_back),
+        cmocka_unit_test(test_a_night_job_runs_once_a_day_whatever_summer_time_does),
         cmocka_unit_test(test_a_clock_that_was_years_ahead_does_not_silence_the_job),
         cmocka_unit_test(test_jitter_delays_and_never_drops),
     };

@@ -242,6 +242,72 @@ static void test_wal_of_later_timelines_stays(void **state)
     expect_wal(&scene, &policy, "--KK-");
 }
 
+/* Berlin 2026: on 29 March 02:00 becomes 03:00 (01:00Z), on 25 October 03:00 becomes 02:00
+ * (01:00Z).
+ */
+static void test_periods_end_where_the_clock_of_a_place_says(void **state)
+{
+    static const struct {
+        const char *what;
+        const char *starts[6];
+        struct retention_policy policy;
+        const char *berlin;
+        const char *plus_one; /* what the same rule keeps with a fixed offset */
+    } cases[] = {
+        {"spring: the day has 23 hours, and the next begins at 22:00Z",
+         {"2026-03-28T22:30:00Z", "2026-03-28T23:30:00Z", "2026-03-29T21:30:00Z",
+          "2026-03-29T22:30:00Z"},
+         {.daily = 2},
+         "--KK",
+         "K--K"},
+        {"autumn: the day has 25 hours",
+         {"2026-10-24T21:30:00Z", "2026-10-24T22:30:00Z", "2026-10-25T22:30:00Z",
+          "2026-10-25T23:30:00Z"},
+         {.daily = 3},
+         "K-KK",
+         "-KKK"},
+        {"autumn: the hour that comes twice is two hours",
+         {"2026-10-25T00:10:00Z", "2026-10-25T00:50:00Z", "2026-10-25T01:10:00Z",
+          "2026-10-25T01:50:00Z", "2026-10-25T02:10:00Z"},
+         {.hourly = 3},
+         "-K-KK",
+         "-K-KK"},
+        {"spring: the hour that is skipped is none",
+         {"2026-03-29T00:10:00Z", "2026-03-29T00:50:00Z", "2026-03-29T01:10:00Z",
+          "2026-03-29T02:10:00Z"},
+         {.hourly = 3},
+         "-KKK",
+         "-KKK"},
+        {"a month ends in summer time",
+         {"2026-06-30T21:30:00Z", "2026-06-30T22:30:00Z", "2026-07-15T00:00:00Z"},
+         {.monthly = 2},
+         "K-K",
+         "-KK"},
+        {"a week ends in summer time",
+         {"2026-06-28T21:30:00Z", "2026-06-28T22:30:00Z", "2026-06-29T12:00:00Z"},
+         {.weekly = 2},
+         "K-K",
+         "-KK"},
+    };
+    struct error err;
+    CLEANUP(time_zone_cleanup) struct time_zone *zone = NULL;
+    (void)state;
+    if (!time_zone_load("Europe/Berlin", TIME_ZONE_DIRECTORY, &zone, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct scene scene;
+        struct retention_policy policy = cases[i].policy;
+        scene_init(&scene);
+        for (size_t j = 0; j < ARRAY_LEN(cases[i].starts) && cases[i].starts[j] != NULL; j++)
+            add(&scene, cases[i].starts[j]);
+        policy.zone = zone;
+        expect(&scene, &policy, cases[i].berlin, cases[i].what);
+        policy.zone = NULL;
+        policy.utc_offset_s = 3600;
+        expect(&scene, &policy, cases[i].plus_one, cases[i].what);
+    }
+}
+
 static void test_zones_are_offsets(void **state)
 {
     int32_t offset;
@@ -415,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_pins_and_running_snapshots_hold),
         cmocka_unit_test(test_wal_is_kept_for_consistency_and_for_the_window),
         cmocka_unit_test(test_wal_of_later_timelines_stays),
+        cmocka_unit_test(test_periods_end_where_the_clock_of_a_place_says),
         cmocka_unit_test(test_zones_are_offsets),
         cmocka_unit_test(test_properties_of_random_plans),
     };
