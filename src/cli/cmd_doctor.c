@@ -78,8 +78,8 @@ static bool open_store(struct check_list *list, struct session *session,
     return false;
 }
 
-static bool make_slot(const struct connection_options *options, const char *slot,
-                      bool *out_created, struct error *err)
+static bool make_slot(const struct connection_options *options, const char *slot, bool *out_created,
+                      struct error *err)
 {
     struct wal_slot made;
     struct connection_options replication = *options;
@@ -144,7 +144,7 @@ const struct command command_doctor = {
     .summary = "check server, store and repository, and say what fixes each problem",
     .details = "Writes and removes one small object under probe/ in the store; changes nothing "
                "else without --fix. Exit code 1 when a check failed.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SLOT | GROUP_LOG,
     .flags = {{"fix", NULL, NULL,
                "Make the replication slot of the WAL stream when it is missing. What else is wrong "
                "is yours to mend: settings, grants and the repository; the statement is shown."}},

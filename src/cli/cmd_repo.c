@@ -101,7 +101,7 @@ const struct command command_repo_init = {
     .details = "Writes mainstay.json, once. A place that holds somebody else's objects is refused. "
                "Where a connection is configured the replication slot of the WAL stream is made, "
                "too: from then on the server keeps all WAL for the stream.",
-    .groups = GROUP_REPOSITORY | GROUP_INIT | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+    .groups = GROUP_REPOSITORY | GROUP_INIT | GROUP_POSTGRES | GROUP_SLOT | GROUP_LOG,
     .flags = {{"no-slot", NULL, NULL, "Make no replication slot."}},
     .examples = {"mainstay repo init --repo /srv/backup",
                  "mainstay repo init --repo "
