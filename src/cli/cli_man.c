@@ -83,7 +83,9 @@ static const char *group_name(enum option_group group)
     case GROUP_DAEMON:
         return "daemon.*, alert.*";
     case GROUP_WAL:
-        return "wal.*";
+        return "wal.flush-interval, wal.chunk-size";
+    case GROUP_SLOT:
+        return "wal.slot";
     case GROUP_RETENTION:
         return "retention.*";
     case GROUP_HELPDESK:

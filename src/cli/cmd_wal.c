@@ -227,7 +227,7 @@ const struct command command_wal_stream = {
     .details = "Goes on where the repository ends, and confirms to the server only what the store "
                "has. SIGTERM stores what was received, confirms it and ends. A gap (the server has "
                "removed WAL that was never stored) ends it with exit code 1.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_SLOT | GROUP_LOG,
     .flags = {{"until", "LSN", "a signal", "End as soon as the WAL up to here is stored."},
               {"restart-after-gap", NULL, NULL,
                "After a gap go on with the WAL that the server still has. Take a new snapshot "
