@@ -96,6 +96,11 @@ check-all: ## check with all six majors, Swift, valgrind and longer campaigns
 	$(SUB) WERROR=-Werror programs
 	@CHECK_ALL=1 tests/run -l 3600 $(TESTS_FAST) $(TESTS_SLOW)
 
+check-helpdesks: ## adapters on Request Tracker and Redmine as Debian packages them (installs them)
+	@tests/lib/deps build test helpdesks
+	$(SUB) all
+	@tests/run tests/helpdesks/real.t
+
 deps: ## install what building and testing needs (root); nothing to do where it is there
 	@tests/lib/deps build test s3
 
@@ -143,9 +148,9 @@ clean: ## remove what was built
 	rm -rf build build-*
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-13s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks deps install sanitize run-sanitize coverage \
         run-coverage format lint bench fuzz run-fuzz clean help FORCE
 .SECONDARY:

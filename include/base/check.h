@@ -34,6 +34,7 @@ void check_fix(struct check_list *list, const char *format, ...) FORMAT(2, 3);
 
 /* "ok", "warning", "failed" */
 const char *check_verdict_name(enum check_verdict verdict);
+size_t check_number_of(const struct check_list *list, enum check_verdict verdict);
 /* The worst verdict in the list; CHECK_OK for an empty one. */
 enum check_verdict check_worst(const struct check_list *list);
 

@@ -21,6 +21,7 @@ struct command_flag {
     const char *value;    /* "ID"; NULL: a switch */
     const char *standard; /* what applies without it; NULL: nothing to say */
     const char *help;
+    char letter; /* 'p': "-p VALUE" is the same; 0: it has none */
 };
 
 struct invocation;
@@ -88,6 +89,8 @@ struct invocation {
 
 /* ERROR_USAGE names what is wrong and the nearest right word. */
 MUST_CHECK bool invocation_parse(struct invocation *call, int argc, char **argv, struct error *err);
+/* The values of a flag that may be repeated, in order: *at begins with 0; NULL after the last. */
+const char *invocation_next_value(const struct invocation *call, const char *flag, size_t *at);
 /* The (last) value of a flag, NULL without it. */
 const char *invocation_value(const struct invocation *call, const char *flag);
 bool invocation_has(const struct invocation *call, const char *flag);

@@ -11,7 +11,6 @@
 
 /* Adds an error as a failed check, its hint as the fix. */
 void doctor_add_error(struct check_list *list, const char *name, const struct error *failure);
-size_t doctor_number_of(const struct check_list *list, enum check_verdict verdict);
 
 /* Puts, reads, puts again (which must fail) and removes a small object under probe/. */
 void doctor_check_store(struct check_list *list, struct store *store,

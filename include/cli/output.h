@@ -57,4 +57,14 @@ struct output_list {
 MUST_CHECK bool output_list(const struct invocation *call, const struct output_list *list,
                             struct error *err);
 
+/* A list that is values already: root holds an array of flat objects under `name`. A column shows
+ * the text under its key; what is null or not there is empty. */
+struct object_column {
+    struct text_column column;
+    const char *key;
+};
+MUST_CHECK bool output_objects(const struct invocation *call, const struct value *root,
+                               const char *name, const struct object_column *columns, size_t count,
+                               struct error *err);
+
 #endif

@@ -1,7 +1,8 @@
 /*
  * YAML as people write configuration in it: mappings, sequences and scalars that stay texts
  * ("no", "1e3" and "012" mean what is written; whoever reads them decides the type). Every node and
- * every key knows its line and column (from 1), so that messages can point at them.
+ * every key knows its line and column (from 1), so that messages can point at them; a value that is
+ * missing has those of its key or list.
  *
  * Refused, with position: anchors, aliases, tags, duplicate keys, keys that are not scalars, more
  * than one document, nesting deeper than YAML_MAX_DEPTH, more than YAML_MAX_BYTES. libfyaml

@@ -5,8 +5,9 @@
  *   leases/<lease id>.json     written when the work begins, removed when it ends
  *
  * A snapshot's lease names the snapshot to build on and is written before that one's manifest is
- * read. A clean-up's lease keeps other clean-ups out. The lease of a process that died stays behind
- * until it is too old to be believed.
+ * read; so does a reader's (a restore), with the snapshot that it reads. A clean-up's lease keeps
+ * other clean-ups out. The lease of a process that died stays behind until it is too old to be
+ * believed.
  */
 #ifndef REPOSITORY_LEASE_H
 #define REPOSITORY_LEASE_H
@@ -16,7 +17,7 @@
 
 enum { LEASE_KEY_SIZE = sizeof "leases/0123456789abcdef.json" };
 
-enum lease_kind { LEASE_SNAPSHOT, LEASE_CLEANUP };
+enum lease_kind { LEASE_SNAPSHOT, LEASE_CLEANUP, LEASE_READ };
 
 /* One that this process holds; zeroed: none. Borrows the store. */
 struct lease {
@@ -27,7 +28,9 @@ struct lease {
 struct lease_options {
     enum lease_kind kind;
     const char *snapshot_id; /* LEASE_SNAPSHOT: the one being taken; else NULL */
-    const char *parent_id;   /* LEASE_SNAPSHOT: what it builds on; NULL: nothing */
+    const char *parent_id;   /* what a snapshot builds on, what a reader reads; NULL: nothing */
+    uint32_t wal_timeline;   /* LEASE_SNAPSHOT without its own WAL: it needs that of this timeline */
+    uint64_t wal_from_lsn;   /* from here on; timeline 0: none */
     const struct clock *clock;
     const struct random_source *random;
 };
@@ -49,6 +52,8 @@ struct lease_entry {
     enum lease_kind kind;
     char snapshot_id[SNAPSHOT_ID_SIZE];
     char parent_id[SNAPSHOT_ID_SIZE]; /* "" = nothing */
+    uint32_t wal_timeline;            /* 0 = none */
+    uint64_t wal_from_lsn;
 };
 
 struct lease_list {

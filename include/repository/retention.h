@@ -17,7 +17,8 @@
  * the newest readable snapshot that was finished at or before now - wal-window, or the oldest kept
  * one when there is none so old or no window is set. Chunks that reach behind the start of the
  * anchor, or of any kept snapshot that started after it, on that snapshot's timeline or a later
- * one, are kept. So every moment of the window can be reached as far as WAL was stored. While a
+ * one, are kept. "The start" is the beginning of its segment, because PostgreSQL looks at the first
+ * page of every segment that it reads. What a running snapshot finds in the archive is kept, too. So every moment of the window can be reached as far as WAL was stored. While a
  * manifest cannot be read, or none is there, all WAL is kept.
  */
 #ifndef REPOSITORY_RETENTION_H
@@ -53,8 +54,10 @@ struct retention_input {
     const struct catalog *catalog; /* all borrowed for the call */
     const struct pin_list *pins;
     const struct wal_catalog *wal;            /* NULL: no WAL */
-    const char (*held_ids)[SNAPSHOT_ID_SIZE]; /* what running snapshots build on */
+    const char (*held_ids)[SNAPSHOT_ID_SIZE]; /* what running snapshots build on, restores read */
     size_t held_count;
+    const struct snapshot_wal_range *held_wal; /* what running snapshots find in the archive */
+    size_t held_wal_count;
     bool hold_all;  /* a lease cannot be read: nothing is removed */
     int64_t now_us; /* by the store's clock */
 };

@@ -1,6 +1,7 @@
 /*
  * Reads every object that the snapshots need and checks it: object names against SHA-256, frames,
- * page hashes, page map bounds. Nothing is changed.
+ * page hashes, page map bounds; and all WAL: digests, and the address, timeline, system and magic
+ * number of every page. Nothing is changed. Clean-ups may go on meanwhile.
  */
 #ifndef REPOSITORY_VERIFY_H
 #define REPOSITORY_VERIFY_H
@@ -12,6 +13,7 @@
 struct verify_problem {
     char *object;     /* key of the damaged or missing object */
     char *text;       /* what is wrong with it */
+    char *lost;       /* what cannot be recovered without it; NULL: the snapshots say it */
     char **snapshots; /* ids that need it */
     size_t snapshot_count;
     uint64_t pages_hit; /* pages that the newest of them has in that object; 0 = all of it */
@@ -25,14 +27,19 @@ struct verify_report {
     uint64_t packs_checked;
     uint64_t pages_checked;
     uint64_t bytes_read;
+    uint64_t wal_checked; /* chunks */
+    struct snapshot_wal_range *gaps; /* WAL that is not there, between WAL that is: no problem of
+                                        the repository, but no recovery goes through them */
+    size_t gap_count;
     uint64_t unreferenced_packs; /* of unfinished or removed snapshots; harmless */
     struct verify_problem *problems;
     size_t problem_count;
 };
 
 struct verify_options {
-    const char *snapshot;      /* NULL: all of them; else as for catalog_find */
-    uint32_t part;             /* 1 to parts: only this part of the packs is read; all manifests */
+    const char *snapshot;      /* NULL: all of them; else as for catalog_find, with the WAL that
+                                  it needs to be consistent */
+    uint32_t part;             /* 1 to parts: only this part of packs and WAL is read; all manifests */
     uint32_t parts;            /* 0 or 1: everything */
     int threads;               /* 0: one for each processor, at most 4: each holds a pack */
     struct progress *progress; /* NULL allowed */

@@ -11,8 +11,8 @@
 
 struct param_value {
     const struct runbook_param *param; /* borrowed from the runbook */
-    char *
-        sql; /* what is bound: "PT24H" is "86400 seconds", a list is '{"a","b"}'; NULL: not given */
+    char *sql;  /* what is bound: "24h" is "86400 seconds", a time is in UTC with microseconds, a
+                   list is {"a","b"}; NULL: not given */
     char *text; /* what templates see: as given; a list is "a, b"; NULL: not given */
 };
 
@@ -30,6 +30,15 @@ size_t param_values_count(const struct param_values *values); /* one for each pa
 const struct param_value *param_values_at(const struct param_values *values, size_t at);
 /* NULL when the runbook has no parameter of this name. */
 const struct param_value *param_values_find(const struct param_values *values, const char *name);
+
+/* What a parameter may be, for the loader: a value (the default), a pattern, a min or max.
+ * ERROR_USAGE says what is wrong. A value is one line of at most 4000 bytes; a list has at most 200
+ * elements, "a,b, c" (blanks around them do not count), none of them empty. */
+MUST_CHECK bool param_check_value(const struct runbook_param *param, const char *text,
+                                  struct error *err);
+MUST_CHECK bool param_check_pattern(const char *pattern, struct error *err);
+MUST_CHECK bool param_check_limit(const struct runbook_param *param, const char *text,
+                                  struct error *err);
 
 /* The type that a parameter has in SQL: "text", "bigint", "boolean", "interval", "timestamptz",
  * "text[]". */

@@ -18,7 +18,7 @@ struct plan {
     struct runbook *runbook;     /* owned: loaded from the plan's own source */
     struct param_values *params; /* owned */
     int64_t now_us;
-    char digest[65];
+    const char *digest; /* borrowed from the document */
 };
 
 struct plan_options {
@@ -26,7 +26,7 @@ struct plan_options {
     uint64_t sample_count; /* 0: as the runbook says */
 };
 
-/* Takes nothing; the runbook is loaded again from its source, so that plan and file agree.
+/* In a transaction of its own, READ ONLY and REPEATABLE READ; the connection has none open. The runbook is loaded again from its source, so that plan and file agree.
  * ERROR_REFUSED when limits are exceeded or a guard with `then: fail` holds (the counts are in the
  * message); a guard with `then: stop` is in the plan. Gives *out. */
 MUST_CHECK bool plan_make(struct connection *connection, const struct runbook *runbook,
@@ -37,7 +37,8 @@ MUST_CHECK bool plan_make(struct connection *connection, const struct runbook *r
  * text, or the runbook's source not that of its digest. Gives *out. */
 MUST_CHECK bool plan_parse(const char *text, size_t len, const char *what, struct plan **out,
                            struct error *err);
-/* The file's text, with ids. */
+/* The file's text, with ids; for people's eyes, on many lines. runs.plan has the same object on one
+ * line (value_print), in a column that keeps the text as it is: its digest is checked again. */
 MUST_CHECK bool plan_print(const struct plan *plan, struct buf *out, struct error *err);
 void plan_free(struct plan *plan); /* NULL is allowed */
 void plan_cleanup(struct plan **plan);
@@ -49,6 +50,10 @@ MUST_CHECK bool plan_check_database(const struct plan *plan, struct connection *
 /* The object of a step, in "steps" or "recover". ERROR_CORRUPT when it is not there. */
 MUST_CHECK bool plan_step(const struct plan *plan, const char *section, size_t at,
                           const struct value **out, struct error *err);
+
+/* The object of a selection in the document of a plan. */
+MUST_CHECK bool plan_selection(const struct value *document, const char *name,
+                               const struct value **out, struct error *err);
 
 /* Ids as text: "1-3,7". Appending must be in ascending order. */
 struct id_ranges {

@@ -47,4 +47,30 @@ MUST_CHECK bool run_work(struct connection *connection, const char *run_id,
                          const struct runbook_settings *settings, struct value *out_summary,
                          struct error *err);
 
+/* Asks a run to "pause" or to "cancel", which calls its unsent notices back too. *out_stopped says
+ * that it is done; false: a process works on it and will obey after its batch. ERROR_REFUSED for a
+ * run that is over. */
+MUST_CHECK bool run_stop(struct connection *connection, const char *run_id, const char *wanted,
+                         const struct runbook_settings *settings, bool *out_stopped,
+                         struct error *err);
+
+/* What somebody answers: the choice of a task (name: the step), a signal. ERROR_REFUSED for a run
+ * that is over. The name of the host goes into the event. */
+MUST_CHECK bool run_signal(struct connection *connection, const char *run_id, const char *name,
+                           const char *value, const char *host, struct error *err);
+/* Lets recovery begin. */
+MUST_CHECK bool run_recover(struct connection *connection, const char *run_id, const char *host,
+                            struct error *err);
+
+struct run_vote {
+    const char *step_id;
+    const char *plan_digest; /* of the plan that was looked at */
+    bool rejects;
+    const char *comment;
+};
+/* As the login of this connection. ERROR_REFUSED for who requested the run, who decided already, a
+ * step that does not wait any more, another digest. */
+MUST_CHECK bool run_approve(struct connection *connection, const char *run_id,
+                            const struct run_vote *vote, const char *host, struct error *err);
+
 #endif

@@ -269,7 +269,10 @@ struct runbook {
 };
 
 /* Borrows the text; `file` starts the messages: "carrier-outage.yaml:12:5: ...". ERROR_INVALID with
- * line, column and the nearest known word. Gives *out. */
+ * line, column and the nearest known word: the first problem, and how many there are
+ * (runbook/problems.h has them all). What this accepts is right in itself: every name that is used
+ * exists, conditions keep their place, templates have no unknown names. A selection without
+ * segments gets one, "all"; a runbook without a concurrency group gets its own name. Gives *out. */
 MUST_CHECK bool runbook_load(const char *text, size_t len, const char *file, struct runbook **out,
                              struct error *err);
 void runbook_free(struct runbook *runbook); /* NULL is allowed */
@@ -279,6 +282,9 @@ void runbook_cleanup(struct runbook **runbook);
 const struct runbook_selection *runbook_selection(const struct runbook *runbook, const char *name);
 const struct runbook_template *runbook_template(const struct runbook *runbook, const char *name);
 const struct runbook_param *runbook_param(const struct runbook *runbook, const char *name);
+
+/* "250ms", "90s", "20m", "24h", "14d" to microseconds. */
+MUST_CHECK bool runbook_duration(const char *text, int64_t *out_us);
 
 /* "restore-point" */
 const char *step_uses_name(enum step_uses uses);

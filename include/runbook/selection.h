@@ -3,7 +3,12 @@
  * values are bind parameters, and the statement reads the adapter's views only.
  *
  * The statement gives one row for each selected thing, ordered by id:
- *   id bigint, customer_id bigint (may be NULL), segment text, excluded boolean
+ *   id bigint, customer_id bigint (may be NULL), segment int (its index), excluded boolean
+ * The aliases in conditions: t, o, c of `of`, joined with the others where a condition names them:
+ * tickets with orders by order number (orders_by_customer: all orders of the customer) and with
+ * their customer; orders with their customer and tickets; customers with their orders and tickets.
+ * A row fits a segment when any of the joined rows does; what is not there is NULL.
+ *
  * Rows that fit no segment are left out. `excluded` rows fit but carry an excluded tag or fit
  * exclude.where: a plan counts them, nothing is done to them.
  */
@@ -33,6 +38,11 @@ MUST_CHECK bool selection_compile(const struct selection_context *context,
 void selection_free(struct selection_query *query); /* NULL is allowed */
 void selection_cleanup(struct selection_query **query);
 
+/* Settings of the transaction (SET LOCAL) under which conditions mean the same everywhere: UTC, no
+ * search path but PostgreSQL's own, `timeout_us` for each statement. To be called after BEGIN. */
+MUST_CHECK bool selection_set_session(struct connection *connection, int64_t timeout_us,
+                                      struct error *err);
+
 /* One row at a time, in id order, with flat memory (a cursor, in the caller's transaction). */
 struct selection_row {
     int64_t id;
@@ -54,6 +64,8 @@ MUST_CHECK bool selection_recheck(const struct selection_query *query,
 
 /* Whether segment `at` of the selection was left out for want of a capability, and of which one. */
 const char *selection_left_out(const struct selection_query *query, size_t at);
+
+enum selection_of selection_of(const struct selection_query *query);
 
 /* The statement as text, for lint (which prepares it) and for people. Borrowed. */
 const char *selection_sql(const struct selection_query *query);

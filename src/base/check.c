@@ -35,6 +35,14 @@ const char *check_verdict_name(enum check_verdict verdict)
     return names[verdict];
 }
 
+size_t check_number_of(const struct check_list *list, enum check_verdict verdict)
+{
+    size_t number = 0;
+    for (size_t i = 0; i < list->count; i++)
+        number += list->results[i].verdict == verdict;
+    return number;
+}
+
 enum check_verdict check_worst(const struct check_list *list)
 {
     enum check_verdict worst = CHECK_OK;

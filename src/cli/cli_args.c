@@ -153,6 +153,16 @@ static const struct command_flag *find_flag(const struct command *command, const
     return NULL;
 }
 
+/* "-p", "-pVALUE" */
+static const struct command_flag *find_letter(const struct command *command, const char *word)
+{
+    for (size_t i = 0; i < command_flag_count(command); i++) {
+        if (command->flags[i].letter != 0 && word[1] == command->flags[i].letter)
+            return &command->flags[i];
+    }
+    return NULL;
+}
+
 static bool command_flag(struct invocation *call, struct words *words,
                          const struct command_flag *flag, const char *value, struct error *err)
 {
@@ -219,13 +229,16 @@ static bool parse_flag(struct invocation *call, struct words *words, const char 
         call->help = true;
         return true;
     }
+    const struct command_flag *flag = find_letter(call->command, word);
+    if (flag != NULL)
+        return command_flag(call, words, flag, word[2] == '\0' ? NULL : word + 2, err);
     if (!text_starts_with(word, "--") || !split_flag(word, name, &value))
         return error_set(err, ERROR_USAGE, "unknown option \"%.80s\"", word);
     if (!global_flag(call, words, name, value, &found, err))
         return false;
     if (found)
         return true;
-    const struct command_flag *flag = find_flag(call->command, name);
+    flag = find_flag(call->command, name);
     if (flag != NULL)
         return command_flag(call, words, flag, value, err);
     if (option_by_flag(name, &id) && command_takes_option(call->command, id))
@@ -347,6 +360,16 @@ const char *invocation_value(const struct invocation *call, const char *flag)
             text = call->values[i].text;
     }
     return text;
+}
+
+const char *invocation_next_value(const struct invocation *call, const char *flag, size_t *at)
+{
+    while (*at < call->value_count) {
+        const struct flag_value *value = &call->values[(*at)++];
+        if (strcmp(value->name, flag) == 0)
+            return value->text;
+    }
+    return NULL;
 }
 
 bool invocation_has(const struct invocation *call, const char *flag)

@@ -74,8 +74,12 @@ static void put_option(enum option_id id, struct buf *out)
 
 static void put_flag(const struct command_flag *flag, struct buf *out)
 {
-    buf_printf(out, "  --%s%s%s\n", flag->name, flag->value == NULL ? "" : " ",
+    buf_printf(out, "  --%s%s%s", flag->name, flag->value == NULL ? "" : " ",
                flag->value == NULL ? "" : flag->value);
+    if (flag->letter != 0)
+        buf_printf(out, ", -%c%s%s", flag->letter, flag->value == NULL ? "" : " ",
+                   flag->value == NULL ? "" : flag->value);
+    buf_printf(out, "\n");
     put_wrapped(flag->help, INDENT, out);
     if (flag_is_required(flag))
         buf_printf(out, "%*sRequired.\n", INDENT, "");

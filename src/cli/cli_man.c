@@ -57,6 +57,8 @@ static void put_flag(const struct command_flag *flag, struct buf *out)
         put_roff(flag->value, out);
         buf_printf(out, "\\fR");
     }
+    if (flag->letter != 0)
+        buf_printf(out, ", \\fB\\-%c\\fR", flag->letter);
     buf_printf(out, "\n");
     put_roff(flag->help, out);
     if (flag->standard != NULL)

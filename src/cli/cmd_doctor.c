@@ -1,7 +1,7 @@
 /* mainstay doctor */
+#include "cli/check_view.h"
 #include "cli/command_rows.h"
 #include "cli/doctor.h"
-#include "cli/output.h"
 
 #include "base/cleanup.h"
 #include "config/config_fill.h"
@@ -100,66 +100,15 @@ static void examine(struct check_list *list, const struct config *config)
         check_system(list, &session, &options);
 }
 
-static bool add_result_value(struct value *array, const struct check_result *result,
-                             struct error *err)
-{
-    struct value *item = value_append_new_object(array, err);
-    return item != NULL && value_set_text_lossy(item, "name", result->name, err) &&
-           value_set_text(item, "verdict", check_verdict_name(result->verdict), err) &&
-           value_set_text_lossy(item, "text", result->text, err) &&
-           value_set_text_lossy(item, "fix", result->fix, err);
-}
-
-static bool print_json(const struct invocation *call, const struct check_list *list,
-                       struct error *err)
-{
-    CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    if (root == NULL || !value_set_u64(root, "failed", doctor_number_of(list, CHECK_FAILED), err) ||
-        !value_set_u64(root, "warnings", doctor_number_of(list, CHECK_WARNING), err))
-        return false;
-    struct value *array = value_set_new_array(root, "checks", err);
-    for (size_t i = 0; array != NULL && i < list->count; i++) {
-        if (!add_result_value(array, &list->results[i], err))
-            return false;
-    }
-    return array != NULL && output_value(call, root, err);
-}
-
-static void put_result(const struct check_result *result, struct buf *out)
-{
-    buf_printf(out, "%-8s %-30s ", check_verdict_name(result->verdict), result->name);
-    output_put_clean(result->text, out);
-    buf_printf(out, "\n");
-    if (result->verdict == CHECK_OK || result->fix[0] == '\0')
-        return;
-    buf_printf(out, "%-8s %-30s fix: ", "", "");
-    output_put_clean(result->fix, out);
-    buf_printf(out, "\n");
-}
-
-static bool print_text(const struct invocation *call, const struct check_list *list,
-                       struct error *err)
-{
-    struct buf text;
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    for (size_t i = 0; i < list->count; i++)
-        put_result(&list->results[i], &text);
-    buf_printf(&text, "%zu checks, %zu warnings, %zu failed\n", list->count,
-               doctor_number_of(list, CHECK_WARNING), doctor_number_of(list, CHECK_FAILED));
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
-}
-
 static bool run_doctor(struct invocation *call, struct error *err)
 {
     CLEANUP(free_pointer) struct check_list *list = calloc(1, sizeof *list);
     if (list == NULL)
         return error_no_memory(err, "the checks");
     examine(list, &call->config);
-    if (doctor_number_of(list, CHECK_FAILED) > 0)
+    if (check_number_of(list, CHECK_FAILED) > 0)
         call->exit_code = 1;
-    return call->json ? print_json(call, list, err) : print_text(call, list, err);
+    return output_checks(call, list, err);
 }
 
 const struct command command_doctor = {

@@ -33,36 +33,16 @@ static bool fill_filter(const struct invocation *call, struct notice_filter *fil
     return true;
 }
 
-static const struct text_column list_columns[] = {
-    {"ID", true},        {"STATE", false},  {"CHANNEL", false}, {"CUSTOMER", false},
-    {"TEMPLATE", false}, {"QUEUED", false}, {"SUBJECT", false}, {"REASON", false}};
-static const char *const list_keys[] = {"id",       "state",  "channel", "customer",
-                                        "template", "queued", "subject", "reason"};
-
-static bool print_list(const struct invocation *call, const struct value *list, struct error *err)
-{
-    struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    text_table_init(&table, list_columns, ARRAY_LEN(list_columns));
-    for (size_t i = 0; i < value_count(list); i++) {
-        const struct value *item;
-        const char *cells[ARRAY_LEN(list_columns)];
-        if (!value_at_object(list, i, &item, err))
-            return false;
-        for (size_t k = 0; k < ARRAY_LEN(list_keys); k++) {
-            struct error none;
-            if (!value_get_text(item, list_keys[k], &cells[k], &none)) /* null */
-                cells[k] = "";
-        }
-        if (!text_table_add(&table, cells, err))
-            return false;
-    }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_put(&table, &text);
-    bool done = output_write(call, &text, err);
-    buf_release(&text);
-    return done;
-}
+static const struct object_column list_columns[] = {
+    {{"ID", true}, "id"},
+    {{"STATE", false}, "state"},
+    {{"CHANNEL", false}, "channel"},
+    {{"CUSTOMER", false}, "customer"},
+    {{"TEMPLATE", false}, "template"},
+    {{"QUEUED", false}, "queued"},
+    {{"SUBJECT", false}, "subject"},
+    {{"REASON", false}, "reason"},
+};
 
 static bool run_list(struct invocation *call, struct error *err)
 {
@@ -73,7 +53,7 @@ static bool run_list(struct invocation *call, struct error *err)
     return list != NULL && fill_filter(call, &filter, err) &&
            helpdesk_session_open(&call->config, "notice list", &connection, err) &&
            notice_list(connection, &filter, list, err) &&
-           (call->json ? output_value(call, root, err) : print_list(call, list, err));
+           output_objects(call, root, "notices", list_columns, ARRAY_LEN(list_columns), err);
 }
 
 static bool parse_id(const struct invocation *call, uint64_t *out, struct error *err)

@@ -71,7 +71,7 @@ static void put_position(const struct snapshot_info *info, struct buf *out)
     char stop[TEXT_SIZE];
     buf_printf(out, "  WAL %s to %s on timeline %" PRIu32 "%s\n", text_lsn(info->start_lsn, start),
                text_lsn(info->stop_lsn, stop), info->timeline,
-               info->wal_included ? ", included" : "");
+               info->wal_included ? ", included" : ", in the archive");
 }
 
 static void put_warnings(const struct snapshot_info *info, struct buf *out)
@@ -383,8 +383,10 @@ const struct command command_snapshot_create = {
     .summary = "take a snapshot of a running server",
     .details = "The first snapshot is full; every later one reads everything and stores the pages "
                "that changed. Exit code 4 says that the server reported damaged pages: the "
-               "snapshot exists and holds them as they are.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_LOG,
+               "snapshot exists and holds them as they are. Where `mainstay wal stream` stores the WAL "
+               "of the server in the same repository, the snapshot takes none of its own, and is "
+               "finished when the stream has stored the WAL up to its end.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_WAL | GROUP_LOG,
     .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."},
               SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot create --repo /srv/backup --connection 'host=/run/postgresql'",

@@ -69,33 +69,11 @@ static bool print_csv(const struct invocation *call, struct connection *connecti
     return suppression_export(connection, &text, err) && output_write(call, &text, err);
 }
 
-static bool print_table(const struct invocation *call, const struct value *list, struct error *err)
-{
-    static const struct text_column columns[] = {{"CUSTOMER", false},
-                                                 {"CHANNEL", false},
-                                                 {"REASON", false},
-                                                 {"EXPIRES", false},
-                                                 {"SOURCE", false}};
-    static const char *const keys[] = {"customer", "channel", "reason", "expires_at", "source"};
-    CLEANUP(buf_release) struct buf text;
-    CLEANUP(text_table_release) struct text_table table;
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < value_count(list); i++) {
-        const struct value *item;
-        const char *cells[ARRAY_LEN(columns)];
-        if (!value_at_object(list, i, &item, err))
-            return false;
-        for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
-            if (!value_get_text(item, keys[k], &cells[k], err))
-                return false;
-        }
-        if (!text_table_add(&table, cells, err))
-            return false;
-    }
-    text_table_put(&table, &text);
-    return output_write(call, &text, err);
-}
+static const struct object_column columns[] = {
+    {{"CUSTOMER", false}, "customer"}, {{"CHANNEL", false}, "channel"},
+    {{"REASON", false}, "reason"},     {{"EXPIRES", false}, "expires_at"},
+    {{"SOURCE", false}, "source"},
+};
 
 static bool run_suppressions(struct invocation *call, struct error *err)
 {
@@ -107,7 +85,7 @@ static bool run_suppressions(struct invocation *call, struct error *err)
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
     struct value *list = root == NULL ? NULL : value_set_new_array(root, "suppressions", err);
     return list != NULL && suppression_list(connection, list, err) &&
-           (call->json ? output_value(call, root, err) : print_table(call, list, err));
+           output_objects(call, root, "suppressions", columns, ARRAY_LEN(columns), err);
 }
 
 static bool read_file(void *context, void *out, size_t size, size_t *out_got, struct error *err)

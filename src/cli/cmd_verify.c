@@ -31,7 +31,8 @@ static bool add_problem_value(struct value *list, const struct verify_problem *p
     struct value *item = value_append_new_object(list, err);
     if (item == NULL || !value_set_text_lossy(item, "object", problem->object, err) ||
         !value_set_text_lossy(item, "text", problem->text, err) ||
-        !value_set_u64(item, "pages_hit", problem->pages_hit, err))
+        !value_set_u64(item, "pages_hit", problem->pages_hit, err) ||
+        (problem->lost != NULL && !value_set_text_lossy(item, "lost", problem->lost, err)))
         return false;
     struct value *ids = value_set_new_array(item, "snapshots", err);
     for (size_t i = 0; ids != NULL && i < problem->snapshot_count; i++) {
@@ -39,6 +40,21 @@ static bool add_problem_value(struct value *list, const struct verify_problem *p
             return false;
     }
     return ids != NULL;
+}
+
+static bool add_gaps(struct value *root, const struct verify_report *report, struct error *err)
+{
+    char lsn[TEXT_SIZE];
+    struct value *list = value_set_new_array(root, "wal_gaps", err);
+    for (size_t i = 0; list != NULL && i < report->gap_count; i++) {
+        const struct snapshot_wal_range *gap = &report->gaps[i];
+        struct value *item = value_append_new_object(list, err);
+        if (item == NULL || !value_set_u64(item, "timeline", gap->timeline, err) ||
+            !value_set_text(item, "start_lsn", text_lsn(gap->start_lsn, lsn), err) ||
+            !value_set_text(item, "end_lsn", text_lsn(gap->end_lsn, lsn), err))
+            return false;
+    }
+    return list != NULL;
 }
 
 static bool print_json(const struct invocation *call, const struct verify_report *report,
@@ -49,8 +65,10 @@ static bool print_json(const struct invocation *call, const struct verify_report
         !value_set_u64(root, "snapshots_checked", report->snapshots_checked, err) ||
         !value_set_u64(root, "packs_checked", report->packs_checked, err) ||
         !value_set_u64(root, "pages_checked", report->pages_checked, err) ||
+        !value_set_u64(root, "wal_chunks_checked", report->wal_checked, err) ||
         !value_set_u64(root, "bytes_read", report->bytes_read, err) ||
-        !value_set_u64(root, "unreferenced_packs", report->unreferenced_packs, err))
+        !value_set_u64(root, "unreferenced_packs", report->unreferenced_packs, err) ||
+        !add_gaps(root, report, err))
         return false;
     struct value *list = value_set_new_array(root, "problems", err);
     for (size_t i = 0; list != NULL && i < report->problem_count; i++) {
@@ -68,12 +86,27 @@ static void put_problem(const struct verify_problem *problem, struct buf *out)
     output_put_clean(problem->text, out);
     if (problem->pages_hit > 0)
         buf_printf(out, "; %" PRIu64 " pages", problem->pages_hit);
-    buf_printf(out, "\n  needed by:");
+    buf_printf(out, "\n");
+    if (problem->lost != NULL)
+        buf_printf(out, "  lost: %s\n", problem->lost);
+    if (problem->snapshot_count == 0)
+        return;
+    buf_printf(out, "  needed by:");
     for (size_t i = 0; i < problem->snapshot_count; i++) {
         buf_printf(out, " ");
         output_put_clean(problem->snapshots[i], out);
     }
     buf_printf(out, "\n");
+}
+
+static void put_gap(const struct snapshot_wal_range *gap, struct buf *out)
+{
+    char from[TEXT_SIZE];
+    char to[TEXT_SIZE];
+    buf_printf(out,
+               "gap: the WAL of timeline %" PRIu32
+               " from %s to %s is not there; no recovery goes through it\n",
+               gap->timeline, text_lsn(gap->start_lsn, from), text_lsn(gap->end_lsn, to));
 }
 
 static bool print_text(const struct invocation *call, const struct verify_report *report,
@@ -84,10 +117,13 @@ static bool print_text(const struct invocation *call, const struct verify_report
     buf_init(&text, OUTPUT_MAX_BYTES);
     for (size_t i = 0; i < report->problem_count; i++)
         put_problem(&report->problems[i], &text);
+    for (size_t i = 0; i < report->gap_count; i++)
+        put_gap(&report->gaps[i], &text);
     buf_printf(&text,
-               "checked %" PRIu64 " snapshots, %" PRIu64 " packs, %" PRIu64 " pages; read %s\n",
+               "checked %" PRIu64 " snapshots, %" PRIu64 " packs, %" PRIu64 " pages, %" PRIu64
+               " WAL chunks; read %s\n",
                report->snapshots_checked, report->packs_checked, report->pages_checked,
-               text_bytes(report->bytes_read, read));
+               report->wal_checked, text_bytes(report->bytes_read, read));
     if (report->unreferenced_packs > 0)
         buf_printf(&text, "%" PRIu64 " packs belong to no snapshot (harmless)\n",
                    report->unreferenced_packs);
@@ -187,15 +223,16 @@ const struct command command_snapshot_verify = {
     .noun = "snapshot",
     .verb = "verify",
     .summary = "read everything that snapshots need and check it",
-    .details = "Names each damaged or missing object and the snapshots that need it, with exit "
-               "code 4. Changes nothing; with --record it stores that it was done, for `mainstay "
-               "status` and for next/M.",
+    .details = "Reads all WAL, too. Names each damaged or missing object, and what cannot be "
+               "restored without it, with exit code 4. WAL that was never stored is shown as a "
+               "gap, which is no damage. Changes nothing; with --record it stores that it was "
+               "done, for `mainstay status` and for next/M.",
     .groups = GROUP_REPOSITORY | GROUP_RESTORE | GROUP_LOG,
     .flags = {{"snapshot", "ID", "all of them",
                "Check only this one: an id, the beginning of one, "
                "or \"latest\"."},
               {"subset", "N/M", "everything",
-               "Read only the Nth of M parts of the packs: M runs together read all of them. "
+               "Read only the Nth of M parts of packs and WAL: M runs together read all of them. "
                "\"next/M\" is the part that was read longest ago, by the records in the "
                "repository."},
               {"record", NULL, NULL,

@@ -16,14 +16,6 @@ void doctor_add_error(struct check_list *list, const char *name, const struct er
     check_fix(list, "%s", failure->hint);
 }
 
-size_t doctor_number_of(const struct check_list *list, enum check_verdict verdict)
-{
-    size_t number = 0;
-    for (size_t i = 0; i < list->count; i++)
-        number += list->results[i].verdict == verdict;
-    return number;
-}
-
 /* What was written has to come back. */
 static bool probe_get(struct store *store, const char *key, const uint8_t *wanted,
                       struct error *err)

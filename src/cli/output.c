@@ -3,36 +3,14 @@
 #include "base/text.h"
 #include "document/utf8.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* C1 controls (U+0080 to U+009F) and the bidirectional controls, which reorder what is shown. */
-static bool drives_terminal(const char *at, size_t len)
-{
-    const unsigned char *byte = (const unsigned char *)at;
-    if (len == 1)
-        return byte[0] < 0x20 || byte[0] == 0x7f;
-    if (len == 2)
-        return byte[0] == 0xc2 && byte[1] < 0xa0;
-    if (len != 3 || byte[0] != 0xe2)
-        return false;
-    bool marks = byte[1] == 0x80 && (byte[2] == 0x8e || byte[2] == 0x8f);
-    bool lines = byte[1] == 0x80 && byte[2] >= 0xa8 && byte[2] <= 0xae;
-    bool isolates = byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9;
-    return marks || lines || isolates;
-}
-
 void output_put_clean(const char *text, struct buf *out)
 {
-    while (*text != '\0') {
-        size_t len = utf8_length(text);
-        if (len == 0 || drives_terminal(text, len))
-            buf_put_u8(out, '?');
-        else
-            buf_put(out, text, len);
-        text += len == 0 ? 1 : len;
-    }
+    utf8_put_clean(text, "?", out);
 }
 
 bool output_write(const struct invocation *call, struct buf *text, struct error *err)
@@ -223,4 +201,49 @@ static bool list_as_table(const struct invocation *call, const struct output_lis
 bool output_list(const struct invocation *call, const struct output_list *list, struct error *err)
 {
     return call->json ? list_as_value(call, list, err) : list_as_table(call, list, err);
+}
+
+enum { OBJECT_COLUMNS_MAX = 16 };
+
+static bool add_object(struct text_table *table, const struct value *object,
+                       const struct object_column *columns, size_t count, struct error *err)
+{
+    const char *cells[OBJECT_COLUMNS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        struct error absent;
+        if (!value_get_text(object, columns[i].key, &cells[i], &absent))
+            cells[i] = "";
+    }
+    return text_table_add(table, cells, err);
+}
+
+static bool put_objects(const struct value *list, const struct object_column *columns, size_t count,
+                        struct buf *out, struct error *err)
+{
+    struct text_column titles[OBJECT_COLUMNS_MAX];
+    CLEANUP(text_table_release) struct text_table table;
+    for (size_t i = 0; i < count; i++)
+        titles[i] = columns[i].column;
+    text_table_init(&table, titles, count);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *object;
+        if (!value_at_object(list, i, &object, err) ||
+            !add_object(&table, object, columns, count, err))
+            return false;
+    }
+    text_table_put(&table, out);
+    return true;
+}
+
+bool output_objects(const struct invocation *call, const struct value *root, const char *name,
+                    const struct object_column *columns, size_t count, struct error *err)
+{
+    const struct value *list;
+    assert(count <= OBJECT_COLUMNS_MAX);
+    if (call->json)
+        return output_value(call, root, err);
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    return value_get_array(root, name, &list, err) &&
+           put_objects(list, columns, count, &text, err) && output_write(call, &text, err);
 }

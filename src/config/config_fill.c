@@ -86,6 +86,9 @@ void config_fill_snapshot(const struct config *config, struct snapshot_options *
         .max_rate_kib = (uint32_t)(config_amount(config, OPTION_SNAPSHOT_MAX_RATE) / 1024),
         .compress_threads = (int)config_amount(config, OPTION_SNAPSHOT_COMPRESS_THREADS),
         .uploads = (int)config_amount(config, OPTION_SNAPSHOT_UPLOADS),
+        .wal_slot = config_text(config, OPTION_WAL_SLOT),
+        .own_wal = config_bool(config, OPTION_SNAPSHOT_OWN_WAL),
+        .wal_timeout_us = config_amount(config, OPTION_SNAPSHOT_WAL_TIMEOUT),
     };
 }
 

@@ -202,6 +202,24 @@ static const struct option_row table[OPTION_COUNT] = {
          .standard = "true",
          .example = "true",
          .help = "Let the server check the checksum of every page that it sends."},
+    [OPTION_SNAPSHOT_OWN_WAL] =
+        {.name = "snapshot.own-wal",
+         .type = OPTION_BOOL,
+         .group = GROUP_SNAPSHOT,
+         .standard = "false",
+         .example = "true",
+         .help = "Store the WAL that makes a snapshot consistent with it, also when the stream "
+                 "stores it in the same repository."},
+    [OPTION_SNAPSHOT_WAL_TIMEOUT] =
+        {.name = "snapshot.wal-timeout",
+         .type = OPTION_DURATION,
+         .group = GROUP_SNAPSHOT,
+         .standard = "5min",
+         .min = SECOND_US,
+         .max = 24 * 60 * (int64_t)MINUTE_US,
+         .example = "5min",
+         .help = "How long a snapshot without WAL of its own waits at its end until the stream "
+                 "has stored it."},
     [OPTION_RESTORE_THREADS] =
         {.name = "restore.threads",
          .type = OPTION_INT,

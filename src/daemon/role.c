@@ -28,7 +28,7 @@ static const struct role table[ROLE_COUNT] = {
                             .pause_max_us = 3600 * (int64_t)SECOND_US},
     [ROLE_WAL_STREAM] = {.name = "wal-stream",
                          .policy = ROLE_ALWAYS,
-                         .words = {"wal", "stream", "--json"},
+                         .words = {"wal", "stream", "--restart-after-gap", "--json"},
                          .has_option = true,
                          .option = OPTION_DAEMON_WAL_STREAM,
                          .pause_us = SECOND_US,

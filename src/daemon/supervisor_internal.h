@@ -19,6 +19,7 @@ struct supervisor {
     struct meter *meter;
     bool resume;                      /* the next status says what ran last */
     uint64_t runs_before[ROLE_COUNT]; /* of each job, when this daemon began to lead */
+    uint64_t gap_lsn;                 /* of the gap that a snapshot was started for; 0 = none */
     struct alert_state alerts;
     struct courier *courier;
     struct http_server *server; /* NULL: not listening */

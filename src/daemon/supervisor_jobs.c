@@ -315,6 +315,20 @@ static void resume_schedules(struct supervisor *supervisor, const struct job_tim
     supervisor->resume = false;
 }
 
+/* Recovery cannot go through a gap: what lies behind it needs a snapshot of its own, once. */
+static void answer_gap(struct supervisor *supervisor)
+{
+    const struct facts *facts = &supervisor->facts;
+    struct job *snapshot = &supervisor->jobs[ROLE_SNAPSHOT];
+    if (!facts->has_wal || !facts->wal_gap || facts->wal_end_lsn == supervisor->gap_lsn ||
+        !snapshot->timed || snapshot->running)
+        return;
+    log_event(LOG_WARNING, "daemon.gap",
+              "the stored WAL has a gap: a snapshot is taken now, besides the schedule");
+    supervisor->gap_lsn = facts->wal_end_lsn;
+    snapshot->again_us = supervisor_now().monotonic_us;
+}
+
 static void take_status(struct supervisor *supervisor, enum role_id role)
 {
     struct error err;
@@ -325,8 +339,11 @@ static void take_status(struct supervisor *supervisor, enum role_id role)
         log_error("daemon.status", &err);
         return;
     }
-    if (supervisor->facts.leader && supervisor->resume)
+    if (!supervisor->facts.leader)
+        return;
+    if (supervisor->resume)
         resume_schedules(supervisor, &now);
+    answer_gap(supervisor);
 }
 
 static void take_leader(struct supervisor *supervisor)

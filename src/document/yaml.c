@@ -165,6 +165,15 @@ static bool scalar_text(struct yaml_reader *reader, char **out, struct error *er
 static bool read_node(struct yaml_reader *reader, int depth, struct yaml_node **out,
                       struct error *err);
 
+/* A value that is not there stands nowhere in the file: it gets the place of what it belongs to. */
+static void place_nothing(struct yaml_node *node, int line, int column)
+{
+    if (node->kind != YAML_SCALAR || node->text[0] != '\0' || node->quoted)
+        return;
+    node->line = line;
+    node->column = column;
+}
+
 static bool add_item(struct yaml_node *sequence, struct yaml_node *item, struct error *err)
 {
     struct yaml_node **items = reallocarray(sequence->items, sequence->count + 1,
@@ -183,7 +192,10 @@ static bool read_items(struct yaml_reader *reader, int depth, struct yaml_node *
 {
     while (reader->event != NULL && reader->event->type != FYET_SEQUENCE_END) {
         struct yaml_node *item = NULL;
-        if (!read_node(reader, depth, &item, err) || !add_item(sequence, item, err))
+        if (!read_node(reader, depth, &item, err))
+            return false;
+        place_nothing(item, sequence->line, sequence->column);
+        if (!add_item(sequence, item, err))
             return false;
     }
     return advance(reader, err);
@@ -219,7 +231,9 @@ static bool read_pairs(struct yaml_reader *reader, int depth, struct yaml_node *
         struct yaml_node *value = NULL;
         if (!read_key(reader, mapping, err) || !read_node(reader, depth, &value, err))
             return false;
-        mapping->pairs[mapping->count - 1].value = value;
+        struct yaml_pair *pair = &mapping->pairs[mapping->count - 1];
+        place_nothing(value, pair->line, pair->column);
+        pair->value = value;
     }
     return advance(reader, err);
 }

@@ -40,12 +40,12 @@ static bool add_key(void *context, const struct store_object *object, struct err
 /* What says something about this one manifest, not about the store or this machine. */
 static bool is_about_the_object(enum error_kind kind)
 {
-    return kind == ERROR_CORRUPT || kind == ERROR_UNSUPPORTED || kind == ERROR_REFUSED ||
-           kind == ERROR_NOT_FOUND;
+    return kind == ERROR_CORRUPT || kind == ERROR_UNSUPPORTED || kind == ERROR_REFUSED;
 }
 
+/* *out_gone: it was removed since it was listed. */
 static bool load_entry(const struct repository *repository, struct catalog_entry *entry,
-                       struct error *err)
+                       bool *out_gone, struct error *err)
 {
     char expected[MANIFEST_KEY_SIZE];
     entry->readable = manifest_load_info(repository, entry->key, &entry->info, err);
@@ -54,7 +54,8 @@ static bool load_entry(const struct repository *repository, struct catalog_entry
         entry->readable = error_set(err, ERROR_CORRUPT,
                                     "manifest \"%s\" describes another snapshot", entry->key);
     }
-    if (entry->readable)
+    *out_gone = !entry->readable && err->kind == ERROR_NOT_FOUND;
+    if (entry->readable || *out_gone)
         return true;
     if (!is_about_the_object(err->kind))
         return false;
@@ -63,12 +64,30 @@ static bool load_entry(const struct repository *repository, struct catalog_entry
     return true;
 }
 
+static bool load_entries(const struct repository *repository, struct catalog *catalog,
+                         struct error *err)
+{
+    size_t kept = 0;
+    size_t count = catalog->count;
+    bool done = true;
+    for (size_t i = 0; i < count; i++) {
+        struct catalog_entry entry = catalog->entries[i];
+        bool gone = false;
+        done = done && load_entry(repository, &entry, &gone, err);
+        if (gone)
+            free(entry.key);
+        else
+            catalog->entries[kept++] = entry;
+    }
+    catalog->count = kept;
+    return done;
+}
+
 bool catalog_load(const struct repository *repository, struct catalog *out, struct error *err)
 {
     struct catalog catalog = {0};
-    bool done = store_list(repository->store, "snapshots/", add_key, &catalog, err);
-    for (size_t i = 0; done && i < catalog.count; i++)
-        done = load_entry(repository, &catalog.entries[i], err);
+    bool done = store_list(repository->store, "snapshots/", add_key, &catalog, err) &&
+                load_entries(repository, &catalog, err);
     if (!done) {
         catalog_release(&catalog);
         return error_wrap(err, "could not list the snapshots");

@@ -14,12 +14,35 @@ void expire_plan_release(struct expire_plan *plan)
     catalog_release(&plan->catalog);
 }
 
-/* What running snapshots build on. */
+/* What running snapshots build on and find in the archive, and what restores read. */
 struct held {
     char (*ids)[SNAPSHOT_ID_SIZE];
     size_t count;
+    struct snapshot_wal_range *wal;
+    size_t wal_count;
     bool all;
 };
+
+static void held_release(struct held *held)
+{
+    free(held->ids);
+    free(held->wal);
+}
+
+static void hold(struct held *held, const struct lease_entry *lease)
+{
+    held->all = held->all || !lease->readable;
+    if (!lease->readable || lease->kind == LEASE_CLEANUP)
+        return;
+    if (lease->parent_id[0] != '\0')
+        memcpy(held->ids[held->count++], lease->parent_id, SNAPSHOT_ID_SIZE);
+    if (lease->wal_timeline != 0)
+        held->wal[held->wal_count++] = (struct snapshot_wal_range){
+            .timeline = lease->wal_timeline,
+            .start_lsn = lease->wal_from_lsn,
+            .end_lsn = UINT64_MAX,
+        };
+}
 
 static bool load_held(const struct repository *repository, struct held *out, struct error *err)
 {
@@ -28,16 +51,14 @@ static bool load_held(const struct repository *repository, struct held *out, str
     if (!lease_list_load(repository, &leases, err))
         return false;
     held.ids = calloc(leases.count + 1, sizeof *held.ids);
-    if (held.ids == NULL) {
+    held.wal = calloc(leases.count + 1, sizeof *held.wal);
+    if (held.ids == NULL || held.wal == NULL) {
         lease_list_release(&leases);
+        held_release(&held);
         return error_no_memory(err, "the list of leases");
     }
-    for (size_t i = 0; i < leases.count; i++) {
-        const struct lease_entry *lease = &leases.entries[i];
-        held.all = held.all || !lease->readable;
-        if (lease->readable && lease->kind == LEASE_SNAPSHOT && lease->parent_id[0] != '\0')
-            memcpy(held.ids[held.count++], lease->parent_id, SNAPSHOT_ID_SIZE);
-    }
+    for (size_t i = 0; i < leases.count; i++)
+        hold(&held, &leases.entries[i]);
     lease_list_release(&leases);
     *out = held;
     return true;
@@ -62,10 +83,12 @@ static bool decide(const struct sweep *sweep, const struct retention_policy *pol
                                     .wal = &plan->wal,
                                     .held_ids = (const char(*)[SNAPSHOT_ID_SIZE])held.ids,
                                     .held_count = held.count,
+                                    .held_wal = held.wal,
+                                    .held_wal_count = held.wal_count,
                                     .hold_all = held.all,
                                     .now_us = sweep->began_us};
     bool done = retention_plan(policy, &input, &plan->retention, err);
-    free(held.ids);
+    held_release(&held);
     return done;
 }
 
@@ -147,13 +170,22 @@ static bool remove_snapshots(const struct sweep *sweep, const struct expire_plan
     return true;
 }
 
+/* Whether a snapshot that began after the plan finds it in the archive. */
+static bool is_held_wal(const struct held *held, const struct wal_chunk *chunk)
+{
+    for (size_t i = 0; i < held->wal_count; i++)
+        if (held->wal[i].timeline == chunk->timeline && chunk->end_lsn > held->wal[i].start_lsn)
+            return true;
+    return held->all;
+}
+
 static bool remove_wal(const struct sweep *sweep, const struct expire_plan *plan,
-                       struct expire_result *result, struct error *err)
+                       const struct held *held, struct expire_result *result, struct error *err)
 {
     for (size_t i = 0; i < plan->wal.count; i++) {
         char key[WAL_KEY_SIZE];
         const struct wal_chunk *chunk = &plan->wal.chunks[i];
-        if (plan->retention.wal_kept[i])
+        if (plan->retention.wal_kept[i] || is_held_wal(held, chunk))
             continue;
         if (!stop_check(err) ||
             !store_remove(sweep->repository->store, wal_chunk_key(chunk, key), err))
@@ -172,7 +204,7 @@ bool expire_run(const struct sweep *sweep, const struct expire_plan *plan,
     /* Manifests first: what they name is needed until they are gone. A spared one needs its WAL. */
     bool done = load_held(sweep->repository, &held, err) && sweep_check(sweep, err) &&
                 remove_snapshots(sweep, plan, &held, out, err) &&
-                (out->snapshots_spared > 0 || remove_wal(sweep, plan, out, err));
-    free(held.ids);
+                (out->snapshots_spared > 0 || remove_wal(sweep, plan, &held, out, err));
+    held_release(&held);
     return done || error_wrap(err, "could not remove what is not kept");
 }

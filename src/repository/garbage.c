@@ -189,6 +189,11 @@ static bool respect_leases(const struct sweep *sweep, const struct lease_list *l
             return false;
         if (!lease->readable)
             block(plan, "the lease of a running snapshot cannot be read (\"%s\")", lease->key);
+        else if (lease->kind == LEASE_READ && !has_snapshot(plan, lease->parent_id))
+            block(plan,
+                  "snapshot %s, which is being restored, was removed meanwhile: its packs stay "
+                  "until that is done",
+                  lease->parent_id);
         else if (lease->parent_id[0] != '\0' && !has_snapshot(plan, lease->parent_id))
             block(plan,
                   "snapshot %s, which is being taken, builds on snapshot %s, which was removed "

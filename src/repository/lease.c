@@ -8,7 +8,15 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
-    [LEASE_SNAPSHOT] = "snapshot", [LEASE_CLEANUP] = "cleanup"};
+    [LEASE_SNAPSHOT] = "snapshot", [LEASE_CLEANUP] = "cleanup", [LEASE_READ] = "read"};
+
+static bool put_wal(struct value *record, const struct lease_options *options, struct error *err)
+{
+    char lsn[TEXT_SIZE];
+    return options->wal_timeline == 0 ||
+           (value_set_u64(record, "wal_timeline", options->wal_timeline, err) &&
+            value_set_text(record, "wal_from", text_lsn(options->wal_from_lsn, lsn), err));
+}
 
 static struct value *lease_value(const struct lease_options *options, struct error *err)
 {
@@ -18,7 +26,7 @@ static struct value *lease_value(const struct lease_options *options, struct err
     struct value *record = value_new_object(err);
     if (record != NULL && value_set_text(record, "kind", kind_names[options->kind], err) &&
         value_set_text(record, "snapshot", snapshot, err) &&
-        value_set_text(record, "parent", parent, err) &&
+        value_set_text(record, "parent", parent, err) && put_wal(record, options, err) &&
         value_set_text(record, "created", text_time_exact_us(clock_now_us(options->clock), created),
                        err))
         return record;
@@ -100,6 +108,29 @@ static bool get_id(const struct value *record, const char *key, char out[SNAPSHO
     return true;
 }
 
+static bool get_kind(const char *name, enum lease_kind *out, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kind_names); i++) {
+        if (strcmp(name, kind_names[i]) != 0)
+            continue;
+        *out = (enum lease_kind)i;
+        return true;
+    }
+    return error_set(err, ERROR_UNSUPPORTED, "unknown kind of lease \"%.40s\"", name);
+}
+
+/* Both members, or neither. */
+static bool get_wal(const struct value *record, struct lease_entry *entry, struct error *err)
+{
+    const char *from;
+    if (!value_has(record, "wal_timeline"))
+        return true;
+    return value_get_u32(record, "wal_timeline", &entry->wal_timeline, err) &&
+           value_get_text(record, "wal_from", &from, err) &&
+           (text_to_lsn(from, &entry->wal_from_lsn) ||
+            error_set(err, ERROR_CORRUPT, "wal_from is no LSN"));
+}
+
 static bool read_lease(const struct repository *repository, struct lease_entry *entry,
                        struct error *err)
 {
@@ -107,11 +138,9 @@ static bool read_lease(const struct repository *repository, struct lease_entry *
     CLEANUP(value_cleanup) struct value *record = record_get(repository, entry->key, err);
     if (record == NULL || !value_get_text(record, "kind", &kind, err) ||
         !get_id(record, "snapshot", entry->snapshot_id, err) ||
-        !get_id(record, "parent", entry->parent_id, err))
+        !get_id(record, "parent", entry->parent_id, err) || !get_wal(record, entry, err) ||
+        !get_kind(kind, &entry->kind, err))
         return false;
-    entry->kind = strcmp(kind, kind_names[LEASE_CLEANUP]) == 0 ? LEASE_CLEANUP : LEASE_SNAPSHOT;
-    if (strcmp(kind, kind_names[entry->kind]) != 0)
-        return error_set(err, ERROR_UNSUPPORTED, "unknown kind of lease \"%.40s\"", kind);
     entry->readable = true;
     return true;
 }

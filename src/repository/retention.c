@@ -1,6 +1,7 @@
 #include "repository/retention.h"
 
 #include "base/text.h"
+#include "repository/archived_wal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -227,10 +228,10 @@ static void keep_held(struct planner *planner, size_t at)
 {
     const struct retention_input *input = planner->input;
     if (input->hold_all)
-        keep(planner, at, "a running snapshot may build on it");
+        keep(planner, at, "a running snapshot or restore may need it");
     for (size_t i = 0; i < input->held_count; i++)
         if (strcmp(input->held_ids[i], entry_at(planner, at)->info.id) == 0)
-            keep(planner, at, "a running snapshot builds on it");
+            keep(planner, at, "a running snapshot or restore needs it");
 }
 
 static const struct catalog_entry *newest_readable(const struct catalog *catalog)
@@ -296,20 +297,33 @@ static bool overlaps(const struct wal_chunk *chunk, uint32_t timeline, uint64_t 
 static bool is_needed(const struct snapshot_info *info, const struct wal_chunk *chunk)
 {
     for (size_t i = 0; i < info->wal_range_count; i++)
-        if (overlaps(chunk, info->wal_ranges[i].timeline, info->wal_ranges[i].start_lsn,
+        if (overlaps(chunk, info->wal_ranges[i].timeline,
+                     archived_wal_segment(info, info->wal_ranges[i].start_lsn),
                      info->wal_ranges[i].end_lsn))
             return true;
-    return overlaps(chunk, info->timeline, info->start_lsn, info->stop_lsn);
+    return overlaps(chunk, info->timeline, archived_wal_segment(info, info->start_lsn),
+                    info->stop_lsn);
 }
 
 /* Whether a recovery from this snapshot may run through the chunk. */
 static bool is_ahead(const struct snapshot_info *info, const struct wal_chunk *chunk)
 {
-    return chunk->timeline >= info->timeline && chunk->end_lsn > info->start_lsn;
+    return chunk->timeline >= info->timeline && chunk->end_lsn > archived_wal_segment(info, info->start_lsn);
+}
+
+static bool is_held_wal(const struct retention_input *input, const struct wal_chunk *chunk)
+{
+    for (size_t i = 0; i < input->held_wal_count; i++)
+        if (overlaps(chunk, input->held_wal[i].timeline, input->held_wal[i].start_lsn,
+                     input->held_wal[i].end_lsn))
+            return true;
+    return input->hold_all;
 }
 
 static bool keeps_chunk(const struct planner *planner, size_t anchor, const struct wal_chunk *chunk)
 {
+    if (is_held_wal(planner->input, chunk))
+        return true;
     for (size_t i = 0; i < planner->plan.snapshot_count; i++) {
         const struct catalog_entry *entry = entry_at(planner, i);
         if (!planner->plan.snapshots[i].keep)

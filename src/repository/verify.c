@@ -1,60 +1,45 @@
 /*
  * Collect what the snapshots need (pack by pack), compare with what the store lists, read every
- * pack in parallel, then say for each problem which snapshots and files it hits.
+ * pack in parallel, then the WAL (verify_wal.c), then say for each problem which snapshots and files
+ * it hits. A snapshot that a clean-up removes meanwhile is no problem: its manifest goes first, so
+ * what is found missing is judged by the manifests that are there at the end.
  */
-#include "repository/verify.h"
+#include "verify_internal.h"
 
 #include "base/stop.h"
 #include "base/workers.h"
 #include "repository/manifest.h"
 #include "repository/pack_reader.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DEFAULT_THREADS = 4, FILES_SHOWN = 5 };
 
-/* One snapshot's need for one pack. */
-struct need {
-    struct pack_ref ref;
-    uint32_t snapshot; /* index in the catalog */
-    uint64_t pages;    /* of it that the snapshot uses */
-};
-
-struct verify_job {
-    const struct repository *repository;
-    const struct verify_options *options;
-    struct catalog catalog;
-    struct need *needs; /* sorted by pack, then by snapshot */
-    size_t need_count;
-    size_t need_capacity;
-    uint64_t *listed; /* for the first need of each pack: size in the store + 1; 0 = not there */
-    struct verify_report *report;
-    pthread_mutex_t lock; /* next, report */
-    size_t next;
-};
+static void problem_release(struct verify_problem *problem)
+{
+    for (size_t i = 0; i < problem->snapshot_count; i++)
+        free(problem->snapshots[i]);
+    for (size_t i = 0; i < problem->file_count; i++)
+        free(problem->files[i]);
+    free(problem->snapshots);
+    free(problem->files);
+    free(problem->object);
+    free(problem->text);
+    free(problem->lost);
+}
 
 void verify_report_release(struct verify_report *report)
 {
-    for (size_t i = 0; i < report->problem_count; i++) {
-        struct verify_problem *problem = &report->problems[i];
-        for (size_t j = 0; j < problem->snapshot_count; j++)
-            free(problem->snapshots[j]);
-        for (size_t j = 0; j < problem->file_count; j++)
-            free(problem->files[j]);
-        free(problem->snapshots);
-        free(problem->files);
-        free(problem->object);
-        free(problem->text);
-    }
+    for (size_t i = 0; i < report->problem_count; i++)
+        problem_release(&report->problems[i]);
     free(report->problems);
+    free(report->gaps);
     *report = (struct verify_report){0};
 }
 
-/* Gives the new problem (borrowed), or NULL. */
-static struct verify_problem *add_problem(struct verify_report *report, const char *object,
+struct verify_problem *verify_add_problem(struct verify_report *report, const char *object,
                                           const char *text, struct error *err)
 {
     struct verify_problem *problems = realloc(report->problems,
@@ -73,7 +58,7 @@ static struct verify_problem *add_problem(struct verify_report *report, const ch
     return problem;
 }
 
-static bool append_text(char ***list, size_t *count, const char *text, struct error *err)
+bool verify_append_text(char ***list, size_t *count, const char *text, struct error *err)
 {
     char **grown = realloc(*list, (*count + 1) * sizeof *grown);
     if (grown == NULL)
@@ -97,7 +82,7 @@ static const char *entry_id(const struct catalog_entry *entry, char out[SNAPSHOT
     return out;
 }
 
-static bool is_about_the_object(enum error_kind kind)
+bool verify_is_about_the_object(enum error_kind kind)
 {
     return kind == ERROR_CORRUPT || kind == ERROR_UNSUPPORTED || kind == ERROR_REFUSED ||
            kind == ERROR_NOT_FOUND;
@@ -107,16 +92,16 @@ static bool bad_manifest(struct verify_job *job, const struct catalog_entry *ent
                          const char *text, struct error *err)
 {
     char id[SNAPSHOT_ID_SIZE];
-    struct verify_problem *problem = add_problem(job->report, entry->key, text, err);
+    struct verify_problem *problem = verify_add_problem(job->report, entry->key, text, err);
     return problem != NULL &&
-           append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err);
+           verify_append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err);
 }
 
-static bool add_need(struct verify_job *job, const struct need *need, struct error *err)
+static bool add_need(struct verify_job *job, const struct verify_need *need, struct error *err)
 {
     if (job->need_count == job->need_capacity) {
         size_t capacity = job->need_capacity == 0 ? 256 : 2 * job->need_capacity;
-        struct need *needs = realloc(job->needs, capacity * sizeof *needs);
+        struct verify_need *needs = realloc(job->needs, capacity * sizeof *needs);
         if (needs == NULL)
             return error_no_memory(err, "the list of packs");
         job->needs = needs;
@@ -144,7 +129,7 @@ static bool collect_needs(struct verify_job *job, uint32_t snapshot,
         if (manifest->entries[i].kind == ENTRY_FILE)
             done = manifest_visit_runs(&manifest->entries[i], count_pages, pages, err);
     for (size_t i = 0; done && i < manifest->pack_count; i++) {
-        struct need need = {.ref = manifest->packs[i], .snapshot = snapshot, .pages = pages[i]};
+        struct verify_need need = {.ref = manifest->packs[i], .snapshot = snapshot, .pages = pages[i]};
         done = add_need(job, &need, err);
     }
     free(pages);
@@ -160,7 +145,7 @@ static bool collect_snapshot(struct verify_job *job, uint32_t snapshot, struct e
     if (!entry->readable)
         return bad_manifest(job, entry, entry->problem, err);
     if (!manifest_load(job->repository, entry->key, &manifest, err))
-        return is_about_the_object(err->kind) && bad_manifest(job, entry, err->text, err);
+        return verify_is_about_the_object(err->kind) && bad_manifest(job, entry, err->text, err);
     bool done = collect_needs(job, snapshot, &manifest, err);
     manifest_release(&manifest);
     return done;
@@ -168,15 +153,15 @@ static bool collect_snapshot(struct verify_job *job, uint32_t snapshot, struct e
 
 static int compare_needs(const void *a, const void *b)
 {
-    const struct need *left = a;
-    const struct need *right = b;
+    const struct verify_need *left = a;
+    const struct verify_need *right = b;
     int order = memcmp(left->ref.id, right->ref.id, PACK_ID_BYTES);
     if (order != 0)
         return order;
     return left->snapshot < right->snapshot ? -1 : left->snapshot > right->snapshot;
 }
 
-static bool same_pack(const struct need *a, const struct need *b)
+static bool same_pack(const struct verify_need *a, const struct verify_need *b)
 {
     return memcmp(a->ref.id, b->ref.id, PACK_ID_BYTES) == 0;
 }
@@ -218,13 +203,13 @@ static bool report_pack(struct verify_job *job, size_t first, const char *text, 
     char key[PACK_KEY_SIZE];
     char id[SNAPSHOT_ID_SIZE];
     size_t end = pack_end(job, first);
-    struct verify_problem *problem = add_problem(
+    struct verify_problem *problem = verify_add_problem(
         job->report, pack_key(job->needs[first].ref.id, key), text, err);
     if (problem == NULL)
         return false;
     for (size_t i = first; i < end; i++) {
         const struct catalog_entry *entry = &job->catalog.entries[job->needs[i].snapshot];
-        if (!append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err))
+        if (!verify_append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err))
             return false;
     }
     problem->pages_hit = job->needs[end - 1].pages;
@@ -286,7 +271,7 @@ static bool note_result(struct verify_job *job, size_t first, bool sound, struct
     const struct pack_ref *ref = &job->needs[first].ref;
     struct verify_report *report = job->report;
     char text[sizeof err->text];
-    bool keep_going = sound || is_about_the_object(err->kind);
+    bool keep_going = sound || verify_is_about_the_object(err->kind);
     (void)pthread_mutex_lock(&job->lock);
     report->packs_checked++;
     report->pages_checked += sound ? ref->page_count : 0;
@@ -363,7 +348,7 @@ static bool name_files(struct verify_job *job, struct verify_problem *problem, s
         if (!file_uses(&manifest, &manifest.entries[i], problem->object))
             continue;
         if (problem->files_hit++ < FILES_SHOWN)
-            done = append_text(&problem->files, &problem->file_count, manifest.entries[i].path,
+            done = verify_append_text(&problem->files, &problem->file_count, manifest.entries[i].path,
                                err);
     }
     manifest_release(&manifest);
@@ -371,10 +356,13 @@ static bool name_files(struct verify_job *job, struct verify_problem *problem, s
 }
 
 /* Names of packs are hashes: their first bytes divide them evenly, and the same way every time. */
-static bool is_in_part(const struct verify_options *options, const struct need *need)
+static uint32_t pack_number(const struct verify_need *need)
 {
-    uint32_t number = (uint32_t)need->ref.id[0] << 16 | (uint32_t)need->ref.id[1] << 8 |
-                      need->ref.id[2];
+    return (uint32_t)need->ref.id[0] << 16 | (uint32_t)need->ref.id[1] << 8 | need->ref.id[2];
+}
+
+bool verify_is_in_part(const struct verify_options *options, uint64_t number)
+{
     return options->parts <= 1 || number % options->parts == options->part - 1;
 }
 
@@ -382,25 +370,24 @@ static void keep_part(struct verify_job *job)
 {
     size_t kept = 0;
     for (size_t i = 0; i < job->need_count; i++) {
-        if (is_in_part(job->options, &job->needs[i]))
+        if (verify_is_in_part(job->options, pack_number(&job->needs[i])))
             job->needs[kept++] = job->needs[i];
     }
     job->need_count = kept;
 }
 
+bool verify_is_wanted(const struct verify_job *job, size_t snapshot)
+{
+    return job->only == NULL || job->only == &job->catalog.entries[snapshot];
+}
+
 static bool collect(struct verify_job *job, struct error *err)
 {
-    const struct catalog_entry *only = NULL;
     if (job->options->snapshot != NULL &&
-        !catalog_find(&job->catalog, job->options->snapshot, &only, err) &&
-        err->kind != ERROR_CORRUPT)
+        !catalog_find(&job->catalog, job->options->snapshot, &job->only, err))
         return false;
-    bool by_name = job->options->snapshot != NULL;
-    if (by_name && only == NULL)
-        return false; /* its manifest is damaged: err says how */
     for (size_t i = 0; i < job->catalog.count; i++)
-        if ((!by_name || only == &job->catalog.entries[i]) &&
-            !collect_snapshot(job, (uint32_t)i, err))
+        if (verify_is_wanted(job, i) && !collect_snapshot(job, (uint32_t)i, err))
             return false;
     keep_part(job);
     if (job->need_count > 0)
@@ -411,7 +398,7 @@ static bool collect(struct verify_job *job, struct error *err)
 
 static void set_total(struct verify_job *job)
 {
-    uint64_t total = 0;
+    uint64_t total = verify_wal_bytes(job);
     for (size_t i = 0; i < job->need_count; i = pack_end(job, i))
         total += job->needs[i].ref.size_bytes;
     if (job->options->progress != NULL) {
@@ -420,15 +407,57 @@ static void set_total(struct verify_job *job)
     }
 }
 
+/* Drops what is said of snapshots that are not there any more; a problem of them alone, too. */
+static void forget_removed(struct verify_problem *problem, const struct catalog *now)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < problem->snapshot_count; i++) {
+        char id[SNAPSHOT_ID_SIZE];
+        bool there = false;
+        for (size_t j = 0; j < now->count && !there; j++)
+            there = strcmp(entry_id(&now->entries[j], id), problem->snapshots[i]) == 0;
+        if (there)
+            problem->snapshots[kept++] = problem->snapshots[i];
+        else
+            free(problem->snapshots[i]);
+    }
+    problem->snapshot_count = kept;
+}
+
+static bool judge_again(struct verify_job *job, struct error *err)
+{
+    struct catalog now;
+    size_t kept = 0;
+    struct verify_report *report = job->report;
+    if (report->problem_count == 0)
+        return true;
+    if (!catalog_load(job->repository, &now, err))
+        return false;
+    for (size_t i = 0; i < report->problem_count; i++) {
+        struct verify_problem *problem = &report->problems[i];
+        bool had_snapshots = problem->snapshot_count > 0;
+        forget_removed(problem, &now);
+        if (had_snapshots && problem->snapshot_count == 0 && problem->lost == NULL)
+            problem_release(problem);
+        else
+            report->problems[kept++] = *problem;
+    }
+    report->problem_count = kept;
+    catalog_release(&now);
+    return true;
+}
+
 static bool run(struct verify_job *job, struct error *err)
 {
-    if (!collect(job, err) || !store_list(job->repository->store, "packs/", take_listing, job, err))
+    if (!collect(job, err) || !verify_wal_collect(job, err) ||
+        !store_list(job->repository->store, "packs/", take_listing, job, err))
         return false;
     /* With one snapshot or part only, the packs of the others are not garbage. */
     if (job->options->snapshot != NULL || job->options->parts > 1)
         job->report->unreferenced_packs = 0;
     set_total(job);
-    if (!read_packs(job, err))
+    if (!read_packs(job, err) || !verify_wal_read(job, err) || !verify_wal_find_missing(job, err) ||
+        !judge_again(job, err))
         return false;
     for (size_t i = 0; i < job->report->problem_count; i++)
         if (!name_files(job, &job->report->problems[i], err))
@@ -443,6 +472,7 @@ bool verify_run(const struct repository *repository, const struct verify_options
     struct verify_job job = {.repository = repository, .options = options, .report = &report};
     bool done = catalog_load(repository, &job.catalog, err) && run(&job, err);
     catalog_release(&job.catalog);
+    wal_catalog_release(&job.wal);
     free(job.needs);
     free(job.listed);
     if (!done) {

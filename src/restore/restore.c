@@ -17,6 +17,7 @@ int restore_threads(const struct restore_options *options)
 
 void restore_job_release(struct restore_job *job)
 {
+    lease_release(&job->lease);
     manifest_release(&job->manifest);
     for (size_t i = 0; i < job->place_count; i++)
         free(job->places[i].target);
@@ -79,7 +80,8 @@ bool restore_run(const struct repository *repository, const struct restore_optio
     if (options->progress != NULL)
         atomic_store(&options->progress->bytes_total, job.manifest.info.data_bytes);
     set_phase(options, "restoring");
-    if (!restore_create_tree(&job, err) || !restore_write_pages(&job, err))
+    if (!restore_create_tree(&job, err) || !restore_write_pages(&job, err) ||
+        !restore_write_wal(&job, err))
         return error_wrap(err, "could not restore snapshot %s", job.manifest.info.id);
     job.files_differ = restore_count_differing(&job);
     set_phase(options, "syncing");

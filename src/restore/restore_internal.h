@@ -2,6 +2,7 @@
 #ifndef RESTORE_RESTORE_INTERNAL_H
 #define RESTORE_RESTORE_INTERNAL_H
 
+#include "repository/lease.h"
 #include "repository/manifest.h"
 #include "restore/recovery_settings.h"
 #include "restore/restore.h"
@@ -36,6 +37,7 @@ struct restore_job {
     const struct repository *repository;
     const struct restore_options *options;
     struct manifest manifest;
+    struct lease lease; /* keeps clean-ups from what is read */
     int root_fd;       /* the data directory, -1 before it is opened */
     bool fresh;        /* the directory was empty: nothing of it needs to be compared */
     bool change_owner; /* root restores into somebody's directory */
@@ -57,8 +59,10 @@ struct restore_job {
     char signal_file[24];
 };
 
-/* Reads the manifest of the snapshot that the options name. */
+/* Reads the manifest of the snapshot that the options name, under a lease that names it. */
 MUST_CHECK bool restore_load(struct restore_job *job, struct error *err);
+MUST_CHECK bool restore_load_manifest(struct restore_job *job, const struct catalog_entry *entry,
+                                      struct error *err);
 
 /* restore_recovery.c: does PostgreSQL recover beyond the snapshot? Then the target decides which
  * snapshot; the settings are made from the file that was restored, the backup_manifest has them,
@@ -67,6 +71,16 @@ bool restore_has_recovery(const struct restore_job *job);
 MUST_CHECK bool restore_choose(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_prepare_recovery(struct restore_job *job, struct error *err);
 MUST_CHECK bool restore_write_recovery(struct restore_job *job, struct error *err);
+
+/* restore_wal.c, for a snapshot without its own WAL: is it in the archive? How much is it? Its
+ * segments, one after the other (all of them have their full size); into the data directory. */
+MUST_CHECK bool restore_check_wal(const struct restore_job *job, struct error *err);
+uint64_t restore_wal_bytes(const struct snapshot_info *info);
+typedef bool (*restore_wal_fn)(void *context, const char *path, const uint8_t *bytes, size_t len,
+                               struct error *err);
+MUST_CHECK bool restore_visit_wal(const struct restore_job *job, restore_wal_fn emit, void *context,
+                                  struct error *err);
+MUST_CHECK bool restore_write_wal(struct restore_job *job, struct error *err);
 
 /* restore_plan.c: loads the manifest, resolves tablespaces, looks at the target; refuses before a
  * byte is written. */

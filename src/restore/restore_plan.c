@@ -2,7 +2,10 @@
 #include "restore_internal.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "postgres/control_file.h"
 
@@ -17,9 +20,32 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { PG_VERSION_MAX = 64, CONTROL_MAX = 8192, PIDFILE_MAX = 8192 };
+enum { PG_VERSION_MAX = 64, CONTROL_MAX = 8192, PIDFILE_MAX = 8192, LOAD_TRIES = 3 };
 
-bool restore_load(struct restore_job *job, struct error *err)
+/* A store that may only be read is no reason to refuse a restore; it has no clean-ups of ours. */
+static bool announce(struct restore_job *job, const char *snapshot_id, struct error *err)
+{
+    struct lease_options options = {.kind = LEASE_READ,
+                                    .parent_id = snapshot_id,
+                                    .clock = &clock_system,
+                                    .random = &random_system};
+    if (lease_take(job->repository, &options, &job->lease, err))
+        return true;
+    if (err->kind == ERROR_CANCELLED)
+        return false;
+    log_event(LOG_WARNING, "restore.unprotected",
+              "a clean-up that runs meanwhile could remove what this restore reads: %s", err->text);
+    return true;
+}
+
+bool restore_load_manifest(struct restore_job *job, const struct catalog_entry *entry,
+                           struct error *err)
+{
+    return (!entry->readable || announce(job, entry->info.id, err)) &&
+           manifest_load(job->repository, entry->key, &job->manifest, err);
+}
+
+static bool load_once(struct restore_job *job, struct error *err)
 {
     struct catalog catalog;
     const struct catalog_entry *entry;
@@ -29,9 +55,18 @@ bool restore_load(struct restore_job *job, struct error *err)
     if (!catalog_load(job->repository, &catalog, err))
         return false;
     bool done = catalog_find(&catalog, wanted, &entry, err) &&
-                manifest_load(job->repository, entry->key, &job->manifest, err);
+                restore_load_manifest(job, entry, err);
     catalog_release(&catalog);
     return done;
+}
+
+/* What was removed between the list and the lease is not in the next list. */
+bool restore_load(struct restore_job *job, struct error *err)
+{
+    for (int tries_left = LOAD_TRIES; !load_once(job, err); tries_left--)
+        if (err->kind != ERROR_NOT_FOUND || job->lease.store == NULL || tries_left <= 1)
+            return false;
+    return true;
 }
 
 /* Where this tablespace goes: as mapped by path or OID, else where it was. */
@@ -312,6 +347,7 @@ static bool check_space(const struct restore_job *job, struct error *err)
     CLEANUP(free_pointer) dev_t *device = calloc(count, sizeof *device);
     if (need == NULL || device == NULL)
         return error_no_memory(err, "tablespaces");
+    need[job->place_count] = restore_wal_bytes(&job->manifest.info);
     for (size_t i = 0; i < job->manifest.entry_count; i++)
         need[place_of(job, job->manifest.entries[i].path)] += growth_of(job,
                                                                         &job->manifest.entries[i]);
@@ -331,7 +367,8 @@ static bool check_space(const struct restore_job *job, struct error *err)
 
 bool restore_plan(struct restore_job *job, struct error *err)
 {
-    if (!restore_load(job, err) || !plan_places(job, err) || !plan_directory(job, err))
+    if (!restore_load(job, err) || !restore_check_wal(job, err) || !plan_places(job, err) ||
+        !plan_directory(job, err))
         return false;
     for (size_t i = 0; i < job->place_count; i++)
         if (!check_place(job, &job->places[i], err))

@@ -43,7 +43,7 @@ bool restore_choose(struct restore_job *job, struct error *err)
     if (!look_up_name(job, &job->target, err) || !recovery_view_load(job->repository, &view, err))
         return false;
     bool done = recovery_choose(&view, &job->target, job->options->snapshot, &choice, err) &&
-                manifest_load(job->repository, choice.snapshot->key, &job->manifest, err);
+                restore_load_manifest(job, choice.snapshot, err);
     if (done)
         job->recovery_timeline = choice.timeline;
     recovery_view_release(&view);

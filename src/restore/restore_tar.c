@@ -115,6 +115,19 @@ static bool put_entry(struct tar_job *tar, size_t i, struct error *err)
     return manifest_visit_runs(entry, put_run, tar, err);
 }
 
+static bool put_segment(void *context, const char *path, const uint8_t *bytes, size_t len,
+                        struct error *err)
+{
+    struct tar_job *tar = context;
+    struct tarball_entry header = {.type = TARBALL_FILE,
+                                   .path = path,
+                                   .mode = 0600,
+                                   .size_bytes = len,
+                                   .modified_us = tar->job->manifest.info.finished_us};
+    return tarball_writer_entry(tar->tar, &header, err) &&
+           tarball_writer_data(tar->tar, bytes, len, err);
+}
+
 static bool is_control(const struct manifest_entry *entry)
 {
     return strcmp(entry->path, CONTROL_FILE) == 0;
@@ -130,7 +143,8 @@ static bool put_entries(struct tar_job *tar, struct error *err)
         else if (!put_entry(tar, i, err))
             return false;
     }
-    return control == manifest->entry_count || put_entry(tar, control, err);
+    return restore_visit_wal(tar->job, put_segment, tar, err) &&
+           (control == manifest->entry_count || put_entry(tar, control, err));
 }
 
 static bool emit_to_buf(void *context, const void *bytes, size_t len, struct error *err)
@@ -176,7 +190,8 @@ bool restore_tar(const struct repository *repository, const struct restore_optio
     int64_t started_us = clock_monotonic_us(&clock_system);
     if (restore_has_recovery(&job))
         return error_set(err, ERROR_USAGE, "a tar stream cannot carry a recovery");
-    if (!restore_load(&job, err) || !refuse_tablespaces(&job, err))
+    if (!restore_load(&job, err) || !restore_check_wal(&job, err) ||
+        !refuse_tablespaces(&job, err))
         return false;
     job.files = calloc(job.manifest.entry_count + 1, sizeof *job.files);
     if (job.files == NULL)

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "repository/archived_wal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,7 +129,7 @@ const struct timeline_chain *recovery_view_chain(const struct recovery_view *vie
 /* From where on the WAL must be in the repository. */
 static uint64_t wal_needed_from(const struct snapshot_info *info)
 {
-    return info->wal_included ? info->stop_lsn : info->start_lsn;
+    return info->wal_included ? info->stop_lsn : archived_wal_segment(info, info->start_lsn);
 }
 
 static bool is_on(const struct timeline_chain *chain, const struct catalog_entry *entry)

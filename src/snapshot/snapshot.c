@@ -54,7 +54,6 @@ static void describe_server(struct snapshot_info *info, struct connection *conne
     info->wal_segment_bytes = settings->wal_segment_bytes;
     info->data_checksums = settings->data_checksums;
     info->wal_log_hints = settings->wal_log_hints;
-    info->wal_included = true;
 }
 
 /* A WARNING of the server: shown at once, kept in the manifest. */
@@ -76,7 +75,7 @@ static bool start_backup(struct snapshot_job *job, struct connection *connection
     struct base_backup_options backup_options = {
         .label = info->label,
         .fast_checkpoint = !options->spread_checkpoint,
-        .include_wal = true,
+        .include_wal = info->wal_included,
         .verify_checksums = !options->no_verify_checksums,
         .max_rate_kib = options->max_rate_kib,
     };
@@ -166,10 +165,14 @@ static bool copy_everything(struct snapshot_job *job, struct connection *connect
     if (!start_backup(job, connection, err) || !stream_archives(job, err) ||
         !finish_backup(job, err) || !store_pages(job, err) || !note_healing(job, parent, err))
         return false;
+    if (job->wal.archived)
+        set_phase(job->options, "waiting for the WAL stream");
+    if (!snapshot_wal_wait(job, err))
+        return false;
     job->manifest.info.finished_us = clock_now_us(clock);
     set_phase(job->options, "writing the manifest");
     /* The manifest goes last: a snapshot without one does not exist. And only while the packs that
-     * it names are certain to be there. */
+     * it names, and the WAL that it relies on, are certain to be there. */
     return stop_check(err) && lease_check(&job->lease, err) &&
            manifest_write(job->repository, &job->manifest, err);
 }
@@ -229,9 +232,14 @@ static bool run_job(const struct repository *repository, const struct snapshot_o
         return false;
     server.history = history;
     describe_server(&job.manifest.info, connection, &server.identity, &settings);
-    struct lease_options announce = {
-        .snapshot_id = job.manifest.info.id, .clock = options->clock, .random = options->random};
-    if (!parent_choose(repository, &server, &announce, &job.lease, &parent, err))
+    snapshot_wal_ask_server(&job, &server.identity);
+    struct lease_options announce = {.snapshot_id = job.manifest.info.id,
+                                     .wal_timeline = job.wal.timeline,
+                                     .wal_from_lsn = job.wal.from_lsn,
+                                     .clock = options->clock,
+                                     .random = options->random};
+    if (!parent_choose(repository, &server, &announce, &job.lease, &parent, err) ||
+        !snapshot_wal_ask_store(&job, err))
         return false;
     /* With page checksums on both sides no page changes without a new LSN, hint bits included. */
     if (parent.found && forced == NULL && settings.data_checksums &&

@@ -12,6 +12,15 @@
  * sequence number there. Every other pack number is the parent's. */
 #define PACK_NEW UINT32_MAX
 
+/* Where the WAL is that makes the snapshot consistent. */
+struct snapshot_wal {
+    bool archived;     /* in the archive; false: the snapshot stores its own */
+    uint32_t timeline; /* if archived: from here on it is needed at most */
+    uint64_t from_lsn;
+    uint64_t confirmed_lsn; /* how far the stream had stored it */
+    char why_own[256];
+};
+
 struct snapshot_job {
     const struct repository *repository;
     const struct snapshot_options *options;
@@ -20,6 +29,7 @@ struct snapshot_job {
     bool pages_are_exact; /* checksums now and in the parent: no change without a new LSN */
     bool diverged;        /* a page changed without a new LSN: the parent cannot be trusted */
     char diverged_path[256];
+    struct snapshot_wal wal;
     struct lease lease; /* keeps clean-ups from the parent and from our packs */
     struct pack_writer *writer;
     struct base_backup *backup;
@@ -33,5 +43,12 @@ MUST_CHECK bool stream_archives(struct snapshot_job *job, struct error *err);
 
 /* After pack_writer_finish: gives the manifest its pack table and rewrites the maps to it. */
 MUST_CHECK bool resolve_addresses(struct snapshot_job *job, struct error *err);
+
+/* snapshot_wal.c: first the server is asked, then, under the lease that names the WAL, the store.
+ * What speaks against the archive is no failure: the snapshot then stores its own WAL. */
+void snapshot_wal_ask_server(struct snapshot_job *job, const struct server_identity *server);
+MUST_CHECK bool snapshot_wal_ask_store(struct snapshot_job *job, struct error *err);
+/* Until the archive has all of it, for as long as the options say. */
+MUST_CHECK bool snapshot_wal_wait(struct snapshot_job *job, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/text.h"
+#include "postgres/slot_status.h"
 #include "walstream/wal_resume.h"
 
 #include <inttypes.h>
@@ -102,6 +103,22 @@ static bool learn_rules(struct stream *stream, struct link *link, struct error *
     return true;
 }
 
+/* 13 and 14 tell only an ordinary connection. Where that is refused, the server's position must do:
+ * what was written between the slot's checkpoint and now is then not stored. */
+static uint64_t ask_for_slot(const struct stream *stream)
+{
+    struct error err;
+    struct slot_status status;
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    struct connection_options ordinary = stream->options->connection;
+    ordinary.replication = false;
+    if (connection_open(&ordinary, &connection, &err) &&
+        connection_read_slot(connection, stream->options->slot, &status, &err))
+        return status.confirmed_lsn;
+    log_event(LOG_INFO, "wal.slot_unknown", "where the slot begins cannot be asked: %s", err.text);
+    return 0;
+}
+
 /* The slot exists afterwards. *out_lsn: what it holds back, 0 where that cannot be known. */
 static bool prepare_slot(struct stream *stream, struct link *link, uint64_t *out_lsn,
                          struct error *err)
@@ -123,7 +140,10 @@ static bool prepare_slot(struct stream *stream, struct link *link, uint64_t *out
         if (!wal_slot_read(link->connection, name, &slot, err))
             return false;
     }
-    *out_lsn = slot.reserved ? slot.restart_lsn : 0;
+    if (slot.known)
+        *out_lsn = slot.reserved ? slot.restart_lsn : 0;
+    else
+        *out_lsn = ask_for_slot(stream);
     return true;
 }
 

@@ -5,7 +5,7 @@
     reader.py check REPOSITORY
     reader.py restore REPOSITORY SNAPSHOT DIRECTORY
 
-REPOSITORY is a local directory. `check` reads everything that manifests name; `restore` writes the
+REPOSITORY is a local directory. `check` reads everything that manifests name, and all WAL; `restore` writes the
 files of one snapshot below DIRECTORY, tablespaces in place of their links. Whatever FORMAT.md says
 a reader must refuse ends the program with status 4 and one line on stderr.
 
@@ -26,7 +26,8 @@ BLOCK = 8192
 OBJECT_MAX = 128 << 20
 FEATURES = set()
 ENVELOPE_BYTES, WRITER_BYTES, TRAILER_BYTES, HASH_BYTES = 32, 8, 32, 32
-KIND_PACK, KIND_MANIFEST = 1, 2
+KIND_PACK, KIND_MANIFEST, KIND_WAL = 1, 2, 3
+WAL_MAX, WAL_FRAME = 64 << 20, 256 << 10
 FLAG_LSN, FLAG_HASHES, FLAG_CRC = 1, 2, 4
 MANIFEST_NAME = re.compile(r'[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([0-9a-f]{16})\.manifest')
 
@@ -165,6 +166,13 @@ class Repository:
         """Names of manifests in order of time: key without directory and extension."""
         names = sorted(os.listdir(os.path.join(self.directory, 'snapshots')))
         return [name[:-len('.manifest')] for name in names if MANIFEST_NAME.fullmatch(name)]
+
+    def wal(self):
+        """Names of chunks below wal/"""
+        top = os.path.join(self.directory, 'wal')
+        return sorted(f'{timeline}/{name}'
+                      for timeline in (os.listdir(top) if os.path.isdir(top) else [])
+                      for name in os.listdir(os.path.join(top, timeline)) if name.endswith('.wal'))
 
     def check_envelope(self, data, kind):
         require(data[:8] == b'MAINSTAY', 'no envelope')
@@ -316,6 +324,92 @@ class Manifest:
         source.end('body')
 
 
+class Chunk:
+    """WAL of one timeline; start and end come from the name, the bytes when they are asked for."""
+
+    NAME = re.compile(r'([0-9a-f]{8})/([0-9a-f]{16})-([0-9a-f]{16})\.wal')
+
+    def __init__(self, repository, name):
+        match = self.NAME.fullmatch(name)
+        require(match, f'name of a WAL chunk: {name}')
+        self.repository, self.name = repository, name
+        self.timeline, self.start, self.end = (int(part, 16) for part in match.groups())
+        require(self.timeline > 0 and 0 < self.end - self.start <= WAL_MAX, f'WAL chunk {name}')
+
+    def read(self, system, segment_bytes):
+        try:
+            return self.parse(self.repository.read(f'wal/{self.name}'), system, segment_bytes)
+        except Refused as problem:
+            raise Refused(f'WAL chunk {self.name}: {problem}') from None
+
+    def parse(self, data, system, segment_bytes):
+        length = self.end - self.start
+        count = -(-length // WAL_FRAME)
+        head_bytes = 72 + 16 * count
+        require(len(data) >= head_bytes + HASH_BYTES, 'too small')
+        self.repository.check_envelope(data, KIND_WAL)
+        require(hashlib.sha256(data[:-HASH_BYTES]).digest() == data[-HASH_BYTES:], 'SHA-256')
+        source = Input(data[ENVELOPE_BYTES:head_bytes])
+        require(source.number('Q') == system, 'another system')
+        require(source.number('I') == self.timeline, 'another timeline')
+        require(source.number('I') == segment_bytes, 'another segment size')
+        require((source.number('Q'), source.number('Q')) == (self.start, self.end), 'other LSNs')
+        frames = [(source.number('I'), source.number('I'), source.number('Q'))
+                  for _ in range(count)]
+        require(xxh3(data[:head_bytes - 8]) == source.number('Q'), 'damaged head')
+        wal, at = b'', head_bytes
+        for number, (codec, stored, digest) in enumerate(frames):
+            require(0 < stored <= WAL_FRAME, 'length of a frame')
+            piece = decompress(codec, data[at:at + stored],
+                               min(WAL_FRAME, length - number * WAL_FRAME))
+            require(xxh3(piece) == digest, f'frame {number} is damaged')
+            wal, at = wal + piece, at + stored
+        require(at == len(data) - HASH_BYTES, 'frames and SHA-256')
+        return wal
+
+
+class Archive:
+    """The WAL that a snapshot without its own relies on."""
+
+    def __init__(self, repository, summary):
+        self.chunks = [Chunk(repository, name) for name in repository.wal()]
+        self.system = int(summary['system_identifier'])
+        self.segment_bytes = summary['wal_segment_bytes']
+        ranges = summary['wal_ranges'] or [{'timeline': summary['timeline'],
+                                            'start_lsn': summary['start_lsn'],
+                                            'end_lsn': summary['stop_lsn']}]
+        self.ranges = [] if summary['wal_included'] else [
+            (row['timeline'], lsn(row['start_lsn']) // self.segment_bytes * self.segment_bytes,
+             lsn(row['end_lsn'])) for row in ranges]
+
+    def wal(self, timeline, start, end):
+        out = b''
+        while start + len(out) < end:
+            here = start + len(out)
+            holding = [chunk for chunk in self.chunks
+                       if chunk.timeline == timeline and chunk.start <= here < chunk.end]
+            require(holding, f'WAL at {here:X} of timeline {timeline} is missing')
+            chunk = max(holding, key=lambda chunk: chunk.end)
+            out += chunk.read(self.system, self.segment_bytes)[here - chunk.start:]
+        return out[:end - start]
+
+    def segments(self):
+        """(name, content) of each segment file"""
+        per_id = (1 << 32) // self.segment_bytes
+        for timeline, start, end in self.ranges:
+            wal = self.wal(timeline, start, end)
+            for at in range(0, len(wal), self.segment_bytes):
+                number = (start + at) // self.segment_bytes
+                yield (f'{timeline:08X}{number // per_id:08X}{number % per_id:08X}',
+                       wal[at:at + self.segment_bytes].ljust(self.segment_bytes, b'\0'))
+
+
+def lsn(text):
+    match = re.fullmatch('([0-9A-F]{1,8})/([0-9A-F]{1,8})', text)
+    require(match, f'LSN {text}')
+    return int(match.group(1), 16) << 32 | int(match.group(2), 16)
+
+
 class Pages:
     """Packs of a manifest, the last few kept in memory. Checksums in pure Python take a while, so
     only `check` looks at those of whole files, once for each content."""
@@ -367,6 +461,7 @@ class Pages:
 def restore(manifest, directory):
     pages = Pages(manifest)
     modes = []
+    segments = dict(Archive(manifest.repository, manifest.summary).segments())
     for entry in manifest.entries:
         path = os.path.join(os.fsencode(directory), entry.path)
         os.makedirs(os.path.dirname(path) if entry.is_file else path, exist_ok=True)
@@ -374,6 +469,11 @@ def restore(manifest, directory):
             with open(path, 'xb') as file:
                 file.write(pages.file(entry))
         modes.append((path, entry.mode))
+    for name, content in segments.items():
+        path = os.path.join(os.fsencode(directory), b'pg_wal', name.encode())
+        with open(path, 'xb') as file:
+            file.write(content)
+        modes.append((path, 0o600))
     for path, mode in reversed(modes):
         os.chmod(path, mode)
 
@@ -384,7 +484,12 @@ def check(repository):
         pages = Pages(manifest, checksums=True)
         for entry in manifest.entries:
             pages.file(entry)
-        print(f'{name}: {len(manifest.entries)} entries, {len(manifest.packs)} packs')
+        archive = Archive(repository, manifest.summary)
+        segments = sum(1 for _ in archive.segments())
+        print(f'{name}: {len(manifest.entries)} entries, {len(manifest.packs)} packs, '
+              f'{segments} segments of the archive')
+    for chunk in archive.chunks if repository.snapshots() else []:
+        chunk.read(archive.system, archive.segment_bytes)
 
 
 def main(arguments):

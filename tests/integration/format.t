@@ -11,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 }
 # shellcheck source=tests/lib/scene.sh
 . "$here/../lib/scene.sh"
+# shellcheck source=tests/lib/wal_scene.sh
+. "$here/../lib/wal_scene.sh"
 reader() {
     /usr/bin/python3 -B "$here/../format/reader.py" "$@"
 }
@@ -56,12 +58,37 @@ for codec in "${codecs[@]}"; do
     done
 done
 
+# A snapshot that relies on the archive.
+export MAINSTAY_REPOSITORY_URL=$scene/zstd
+stream_start "$scene/zstd" main --wal-flush-interval 1s
+redo() { scene_psql main -c 'SELECT redo_lsn FROM pg_control_checkpoint()'; }
+streaming() { [[ -n $(status_of "$scene/zstd" last_lsn) ]] && stored_up_to "$scene/zstd" "$(redo)"; }
+ok 'a stream stores the WAL' wait_until 30 streaming
+ok 'a snapshot under the stream' mainstay snapshot create
+stream_stop
+name=$(reader list "$scene/zstd" | tail -n 1)
+like "$(mainstay snapshot show latest)" 'in the archive' 'it has no WAL of its own'
+ok 'the second reader accepts it, and all WAL' reader check "$scene/zstd"
+ok 'mainstay restores it' mainstay restore --to "$scene/restored" --tablespace "$scene/space=$scene/moved"
+as_server mkdir "$scene/read"
+ok 'so does the second reader' as_server /usr/bin/python3 -B - restore "$scene/zstd" "$name" "$scene/read" <"$here/../format/reader.py"
+sed -i "s|$scene/moved|$scene/space|" "$scene/restored/tablespace_map"
+ok 'to the same bytes, WAL included' same_files "$scene/restored" "$scene/read"
+ok 'of which there are some' test -n "$(find "$scene/read/pg_wal" -type f -size 16M)"
+
 # flipped FILE: a bit in the middle is inverted
 flipped() {
     perl -e 'my $file = shift; chmod 0600, $file; open(my $fh, "+<", $file) or die;
         my $at = int((-s $file) / 2); seek($fh, $at, 0); read($fh, my $byte, 1);
         seek($fh, $at, 0); print $fh chr(ord($byte) ^ 4); close($fh) or die' "$1"
 }
+as_server cp -a "$scene/zstd/wal" "$scene/none/wal" # of another repository
+fails 'the second reader refuses WAL of another repository' 4 'belongs to another repository' reader check "$scene/none"
+rm -rf "$scene/none/wal"
+victim=$(find "$scene/zstd/wal" -name '*.wal' | sort | head -n 1)
+flipped "$victim"
+fails 'and damaged WAL' 4 "refused: .*$(basename "$victim" .wal)" reader check "$scene/zstd"
+flipped "$victim"
 for object in 'packs/*/*.pack' 'snapshots/*.manifest'; do
     victim=$(find "$scene/none" -path "$scene/none/$object" | sort | tail -n 1)
     flipped "$victim"

@@ -87,6 +87,7 @@ void fixture_info(struct snapshot_info *out, unsigned number)
         .start_lsn = UINT64_C(0x1000000) * (number + 1),
         .stop_lsn = UINT64_C(0x1000000) * (number + 1) + 0x200,
         .wal_segment_bytes = 16 << 20,
+        .wal_included = true,
         .data_checksums = true,
         .label = "test",
     };

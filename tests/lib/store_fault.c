@@ -10,6 +10,7 @@ struct store_fault {
     struct store *inner;
     struct fault fault;
     atomic_int calls;
+    atomic_uint hits;
 };
 
 static struct store_fault *from_store(struct store *store)
@@ -27,6 +28,8 @@ static const struct fault *next_call(struct store *store, enum fault_op op)
     int call = atomic_fetch_add(&faulty->calls, 1) + 1;
     bool hit = call >= fault->at_call &&
                (fault->times == 0 || call < fault->at_call + fault->times);
+    if (hit)
+        (void)atomic_fetch_or(&faulty->hits, (unsigned)op);
     if (hit && fault->kill && !fault->done_anyway)
         (void)raise(SIGKILL);
     return hit ? fault : NULL;
@@ -172,6 +175,12 @@ void store_fault_set(struct store *store, const struct fault *fault)
 {
     from_store(store)->fault = *fault;
     atomic_store(&from_store(store)->calls, 0);
+    atomic_store(&from_store(store)->hits, 0);
+}
+
+unsigned store_fault_hits(const struct store *store)
+{
+    return atomic_load(&((const struct store_fault *)store)->hits);
 }
 
 int store_fault_calls(const struct store *store)

@@ -34,5 +34,7 @@ MUST_CHECK bool store_fault_open(struct store *inner, struct store **out, struct
 void store_fault_set(struct store *store, const struct fault *fault);
 /* Calls of the fault's operations since it was set. */
 int store_fault_calls(const struct store *store);
+/* Mask of the operations that it has hit since. */
+unsigned store_fault_hits(const struct store *store);
 
 #endif

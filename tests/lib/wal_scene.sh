@@ -26,6 +26,10 @@ stream_kill() {
     wait "$stream_job" 2>/dev/null
 }
 
+# Stands still, and for the server somebody still streams. runuser stops with what it runs.
+stream_freeze() { kill -STOP "$stream_pid"; }
+stream_thaw() { kill -CONT "$stream_pid" "$(ps -o ppid= -p "$stream_pid" | tr -d ' ')"; }
+
 # Ends it in good order; the status is the stream's.
 stream_stop() {
     kill -TERM "$stream_pid"

@@ -56,6 +56,15 @@ static void test_scalars_stay_texts(void **state)
     assert_null(yaml_find(root, "absent"));
 }
 
+static void test_a_missing_value_has_the_place_of_its_key(void **state)
+{
+    CLEANUP(yaml_cleanup) struct yaml_node *root = parse_good("a: 1\nb:\nc:\n  - \n");
+    (void)state;
+    assert_int_equal(yaml_find(root, "b")->value->line, 2);
+    assert_int_equal(yaml_find(root, "b")->value->column, 1);
+    assert_int_equal(yaml_find(root, "c")->value->items[0]->line, 4);
+}
+
 static void test_every_node_knows_its_position(void **state)
 {
     (void)state;
@@ -147,6 +156,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scalars_stay_texts),
         cmocka_unit_test(test_every_node_knows_its_position),
+        cmocka_unit_test(test_a_missing_value_has_the_place_of_its_key),
         cmocka_unit_test(test_nothing_but_comments_is_an_empty_mapping),
         cmocka_unit_test(test_indirection_is_refused_with_its_position),
         cmocka_unit_test(test_duplicate_keys_are_refused_with_their_position),

@@ -50,6 +50,7 @@ static void add_at(struct scene *scene, int64_t started_us)
     fixture_info(&entry->info, (unsigned)at);
     entry->info.started_us = started_us;
     entry->info.finished_us = started_us + minute_us;
+    entry->info.wal_segment_bytes = 1; /* no rounding */
     entry->info.start_lsn = 1000 * (at + 1);
     entry->info.stop_lsn = 1000 * (at + 1) + 100;
     scene->input.now_us = started_us + 2 * minute_us;
@@ -195,7 +196,7 @@ static void test_pins_and_running_snapshots_hold(void **state)
     scene.input.hold_all = true;
     expect(&scene, &policy, "KKKKK", "a lease that cannot be read holds everything");
     struct retention_plan plan = plan_of(&scene, &policy);
-    assert_string_equal(plan.snapshots[0].reasons[0], "a running snapshot may build on it");
+    assert_string_equal(plan.snapshots[0].reasons[0], "a running snapshot or restore may need it");
     retention_plan_release(&plan);
 }
 
