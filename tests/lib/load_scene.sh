@@ -145,7 +145,7 @@ wal:
 daemon:
   wal-stream: true
   snapshot-schedule: "${SNAPSHOTS:-@yearly}"
-  status-interval: 1s
+  status-interval: ${STATUS_INTERVAL:-1s}
   listen: 127.0.0.1:0
 alert:
   failures: 1
