@@ -106,6 +106,11 @@ check-kill: ## daemon, server and store killed in all combinations; a store away
 	$(SUB) all
 	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
 
+check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, ROUNDS)
+	@tests/lib/deps build test
+	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
+	@ROUNDS=$${ROUNDS:-500} tests/run -l 3600 $(B)/tests/unit/snapshot/test_expire_killed
+
 deps: ## install what building and testing needs (root); nothing to do where it is there
 	@tests/lib/deps build test s3
 
