@@ -12,7 +12,8 @@ static const struct role table[ROLE_COUNT] = {
                      .pause_max_us = 10 * SECOND_US},
     [ROLE_STATUS] = {.name = "status",
                      .policy = ROLE_INTERVAL,
-                     .words = {"status", "--json"},
+                     /* Several failures make the alert: each of them is told soon. */
+                     .words = {"status", "--json", "--store-retry-total", "3s"},
                      .has_option = true,
                      .option = OPTION_DAEMON_STATUS_INTERVAL,
                      .standby = true,
