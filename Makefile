@@ -101,6 +101,16 @@ check-helpdesks: ## adapters on Request Tracker and Redmine as Debian packages t
 	$(SUB) all
 	@tests/run tests/helpdesks/real.t
 
+check-kill: ## daemon, server and store killed in all combinations; a store away for a minute (SEED, ROUNDS)
+	@tests/lib/deps build test s3
+	$(SUB) all
+	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
+
+check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, ROUNDS)
+	@tests/lib/deps build test
+	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
+	@ROUNDS=$${ROUNDS:-500} tests/run -l 3600 $(B)/tests/unit/snapshot/test_expire_killed
+
 deps: ## install what building and testing needs (root); nothing to do where it is there
 	@tests/lib/deps build test s3
 
@@ -133,6 +143,11 @@ bench: ## side by side with pg_basebackup and pgBackRest on 2.5 GB: about 15 min
 	@tests/lib/deps build test bench
 	$(SUB) all
 	@tests/bench/run
+
+bench-rpo: ## how far the store is behind the server under load: 10 minutes (DURATION, INTERVALS, STORE)
+	@tests/lib/deps build test s3
+	$(SUB) all
+	@tests/bench/rpo
 
 fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
 	@tests/lib/deps build test
