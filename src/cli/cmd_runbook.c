@@ -76,16 +76,6 @@ static bool run_list(struct invocation *call, struct error *err)
 
 /* ---- show ---- */
 
-static const char *param_type_name(enum param_type type)
-{
-    static const char *const names[] = {
-        [PARAM_TEXT] = "text", [PARAM_ENUM] = "enum",         [PARAM_INT] = "int",
-        [PARAM_BOOL] = "bool", [PARAM_DURATION] = "duration", [PARAM_TIMESTAMP] = "timestamp",
-        [PARAM_LIST] = "list",
-    };
-    return names[type];
-}
-
 static bool add_texts(struct value *object, const char *key, const struct text_list *texts,
                       struct error *err)
 {
