@@ -13,7 +13,7 @@ struct runbook_source {
     char *name;      /* without ".yaml" */
     char *file;      /* for messages: the path, or "built-in/carrier-outage.yaml" */
     bool built_in;   /* carried by the program */
-    struct buf text; /* as it is, not checked */
+    struct buf text; /* as it is, not checked; NUL-terminated beyond its length */
 };
 
 void runbook_source_release(struct runbook_source *source);

@@ -204,8 +204,8 @@ static bool current_version(const struct invocation *call, const char *name,
         return err->kind == ERROR_NOT_FOUND;
     *out_same = source.text.len == file->text.len &&
                 memcmp(source.text.data, file->text.data, file->text.len) == 0;
-    const char *text = buf_text(&source.text);
-    if (text != NULL && runbook_load(text, source.text.len, source.file, &runbook, &ignored))
+    if (runbook_load((const char *)source.text.data, source.text.len, source.file, &runbook,
+                     &ignored))
         (void)snprintf(out, TEXT_SIZE, "%s", runbook->version);
     return true;
 }

@@ -57,11 +57,13 @@ static bool read_file(const char *path, struct runbook_source *out, struct error
     const char *slash = strrchr(path, '/');
     const char *base = slash == NULL ? path : slash + 1;
     *out = (struct runbook_source){.name = name_of(base), .file = strdup(path)};
-    buf_init(&out->text, YAML_MAX_BYTES);
+    buf_init(&out->text, YAML_MAX_BYTES + 1);
     if (out->name == NULL)
         out->name = strdup(base);
     bool done = out->name == NULL || out->file == NULL ? error_no_memory(err, "a runbook")
                                                        : file_read_all(path, &out->text, err);
+    if (done && buf_text(&out->text) == NULL)
+        done = error_no_memory(err, "a runbook");
     if (!done)
         runbook_source_release(out);
     return done;
@@ -73,9 +75,9 @@ static bool use_embedded(const struct embedded_file *file, struct runbook_source
     *out = (struct runbook_source){.name = name_of(file->name),
                                    .file = text_format("built-in/%s", file->name),
                                    .built_in = true};
-    buf_init(&out->text, YAML_MAX_BYTES);
+    buf_init(&out->text, YAML_MAX_BYTES + 1);
     buf_put(&out->text, file->text, file->size);
-    if (out->name != NULL && out->file != NULL && buf_check(&out->text, "a runbook", err))
+    if (out->name != NULL && out->file != NULL && buf_text(&out->text) != NULL)
         return true;
     runbook_source_release(out);
     return error_no_memory(err, "a runbook");
@@ -221,9 +223,6 @@ bool runbook_source_load(const struct invocation *call, const char *name_or_file
                          struct runbook **out, struct error *err)
 {
     CLEANUP(runbook_source_release) struct runbook_source source = {0};
-    if (!runbook_source_find(call, name_or_file, &source, err))
-        return false;
-    const char *text = buf_text(&source.text);
-    return text == NULL ? error_no_memory(err, "a runbook")
-                        : runbook_load(text, source.text.len, source.file, out, err);
+    return runbook_source_find(call, name_or_file, &source, err) &&
+           runbook_load((const char *)source.text.data, source.text.len, source.file, out, err);
 }

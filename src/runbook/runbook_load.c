@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ELEMENTS = 1000, GUARD_GROUPS = 4 };
+enum { GUARD_GROUPS = 4 };
 
 static bool read_object(struct loading *loading, const struct shape *shape,
                         const struct yaml_node *node, char *base, struct error *err);
@@ -184,10 +184,10 @@ static bool has_room(struct loading *loading, const struct key *key, const struc
 {
     if (node->count == 0)
         refuse_node(loading, node, "\"%s\" is empty", key->name);
-    else if (node->count > MAX_ELEMENTS)
-        refuse_node(loading, node, "\"%s\" can have %d elements, not %zu", key->name, MAX_ELEMENTS,
-                    node->count);
-    return node->count > 0 && node->count <= MAX_ELEMENTS;
+    else if (node->count > RUNBOOK_MAX_ELEMENTS)
+        refuse_node(loading, node, "\"%s\" can have %d elements, not %zu", key->name,
+                    RUNBOOK_MAX_ELEMENTS, node->count);
+    return node->count > 0 && node->count <= RUNBOOK_MAX_ELEMENTS;
 }
 
 static bool read_texts(struct loading *loading, const struct key *key, const struct yaml_node *node,

@@ -8,8 +8,6 @@
 
 #define DURATION_PATTERN "^[0-9]{1,15}(ms|s|m|h|d)$"
 
-enum { MAX_ELEMENTS = 1000 };
-
 static bool put_object(const struct shape *shape, unsigned kind, struct value *out,
                        struct error *err);
 static bool put_key(const struct key *key, struct value *out, struct error *err);
@@ -73,7 +71,7 @@ static bool put_pattern(const char *pattern, struct value *out, struct error *er
 static struct value *put_array(struct value *out, struct error *err)
 {
     if (!value_set_text(out, "type", "array", err) || !value_set_u64(out, "minItems", 1, err) ||
-        !value_set_u64(out, "maxItems", MAX_ELEMENTS, err))
+        !value_set_u64(out, "maxItems", RUNBOOK_MAX_ELEMENTS, err))
         return NULL;
     return value_set_new_object(out, "items", err);
 }
@@ -116,7 +114,7 @@ static bool put_map(const struct key *key, struct value *out, struct error *err)
 {
     if (!value_set_text(out, "type", "object", err) ||
         !value_set_u64(out, "minProperties", 1, err) ||
-        !value_set_u64(out, "maxProperties", MAX_ELEMENTS, err) ||
+        !value_set_u64(out, "maxProperties", RUNBOOK_MAX_ELEMENTS, err) ||
         !value_set_bool(out, "additionalProperties", false, err))
         return false;
     struct value *patterns = value_set_new_object(out, "patternProperties", err);

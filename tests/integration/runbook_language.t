@@ -126,10 +126,12 @@ mkdir "$work/own"
 sed 's/name: sample/name: carrier-outage/; s/A sample/Our own/' "$sample" >"$work/own/carrier-outage.yaml"
 cp "$work/1.yaml" "$work/own/wrong.yaml"
 echo "no runbook" >"$work/own/notes.txt"
+: >"$work/own/empty.yaml"
 list=$("$program" runbook list --runbook-directory "$work/own")
 like "$list" "carrier-outage +1\.2\.3 +Our own .*$work/own/carrier-outage.yaml" "a runbook of the directory is listed"
 is "$(grep -c '^carrier-outage ' <<<"$list")" 1 "and hides the one that is built in"
 like "$list" 'wrong +not usable: "apiVersion" cannot be' "one that cannot be used is in the list, with the reason"
+like "$list" 'empty +not usable: a runbook has no' "an empty file, too"
 like "$list" 'shipping-delay .*built in' "what the directory does not have is built in"
 is "$("$program" runbook show carrier-outage --source --runbook-directory "$work/own")" \
     "$(cat "$work/own/carrier-outage.yaml")" "a name means the one of the directory"
