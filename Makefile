@@ -28,7 +28,7 @@ SUB = @+$(MAKE) --no-print-directory
 MAINS = src/cli/cli_main.c src/daemon/daemon_main.c
 SOURCES = $(filter-out $(MAINS),$(wildcard src/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded_data.o
-EMBEDDED = $(sort $(wildcard runbooks/*.yaml runbooks/*.json runbooks/adapters/*/*))
+EMBEDDED = $(sort $(wildcard runbooks/*.yaml runbooks/*.json runbooks/tests/*.sql runbooks/adapters/*/*))
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))

@@ -76,6 +76,8 @@ enum option_id {
     OPTION_HELPDESK_CONNECTION,
     OPTION_HELPDESK_PASSWORD_FILE,
     OPTION_WEBHOOK_DIRECTORY,
+    OPTION_RUNBOOK_DIRECTORY,
+    OPTION_RUNBOOK_TRUSTED_KEYS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COUNT,
@@ -104,7 +106,8 @@ enum option_group {
     GROUP_DAEMON = 1 << 7,    /* only the daemon reads them */
     GROUP_RETENTION = 1 << 8, /* what is kept, and for how long */
     GROUP_HELPDESK = 1 << 9,  /* the helpdesk's database */
-    GROUP_ALL = (1 << 10) - 1,
+    GROUP_RUNBOOK = 1 << 10,  /* where runbooks come from, and whose */
+    GROUP_ALL = (1 << 11) - 1,
 };
 
 struct option_row {

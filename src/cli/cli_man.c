@@ -88,6 +88,8 @@ static const char *group_name(enum option_group group)
         return "retention.*";
     case GROUP_HELPDESK:
         return "helpdesk.*, webhook.*";
+    case GROUP_RUNBOOK:
+        return "runbook.*";
     default:
         return "log.*";
     }

@@ -567,6 +567,24 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "/run/secrets/webhooks",
          .help = "Directory with one file for each webhook that runbooks name: its URL, and on the "
                  "second line generic (the default), slack or pagerduty KEY."},
+    [OPTION_RUNBOOK_DIRECTORY] =
+        {.name = "runbook.directory",
+         .type = OPTION_TEXT,
+         .group = GROUP_RUNBOOK,
+         .standard = "",
+         .unset = "only the runbooks that the program carries",
+         .example = "/etc/mainstay/runbooks",
+         .help = "Directory with runbooks of your own, NAME.yaml. They come before those that the "
+                 "program carries."},
+    [OPTION_RUNBOOK_TRUSTED_KEYS] =
+        {.name = "runbook.trusted-keys",
+         .type = OPTION_PATH,
+         .group = GROUP_RUNBOOK,
+         .standard = "",
+         .unset = "no bundle can be imported",
+         .example = "/etc/mainstay/runbook-keys.pem",
+         .help = "File with the public keys (PEM, Ed25519) of those whose runbook bundles may be "
+                 "imported."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

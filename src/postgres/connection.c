@@ -96,6 +96,7 @@ static PGconn *start_connecting(const struct connection_options *options, struct
     add_defaults(&parameters, options, given);
     for (const PQconninfoOption *option = given; option->keyword != NULL; option++)
         add_parameter(&parameters, option->keyword, option->val);
+    add_parameter(&parameters, "dbname", options->database);
     if (options->password != NULL && secret_is_set(options->password))
         add_parameter(&parameters, "password", options->password->text);
     if (options->replication)
