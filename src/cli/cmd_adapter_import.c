@@ -111,6 +111,7 @@ static bool import_one(struct job *job, const char *file, struct error *err)
     progress_view_start(&view, &progress, job->call);
     bool done = import_file(job->connection, &job->options, &counts, err);
     progress_view_stop(&view);
+    job->options.progress = NULL;
     return done && add_result(job, &counts, err);
 }
 
