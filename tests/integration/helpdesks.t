@@ -1,6 +1,7 @@
 #!/bin/bash
 # The adapters of helpdesks that are not Debian packages, on schemas typed from facts: the same tickets in
 # each, the same answers from each (tests/helpdesks/contract.sh). `make check-helpdesks` does the others.
+# time limit: 900
 . "$(dirname "$0")/../lib/scene.sh"
 . "$TESTS_ROOT/helpdesks/contract.sh"
 
