@@ -141,8 +141,9 @@ static void hint_busy(const char *line, struct error *err)
 {
     if (strstr(line, "max_wal_senders") != NULL)
         (void)error_hint(err, "Raise max_wal_senders on the server (ALTER SYSTEM SET "
-                              "max_wal_senders = 20; then restart it), or close a replication "
-                              "connection listed in pg_stat_replication.");
+                              "max_wal_senders = 20; wal_level must be replica or logical; then "
+                              "restart it), or close a replication connection listed in "
+                              "pg_stat_replication.");
     (void)error_hint(err, "Close connections or raise max_connections on the server.");
 }
 
