@@ -83,10 +83,20 @@ readback() { # NAME COMMAND: runs carrier-outage and asks by the application's o
     is "$("$ask" tags 1001 1002 1003 1011)" "1001: vip;1002: $tag;1003: ;1011: carrier:ups, vip" "$name: and its tickets have what people gave them"
 }
 
+# Mails that are no good: what can be read is read, and nothing fails.
+rt_odd_bodies() {
+    is "$(desk_lines rt5 "SELECT mainstay.body_text(c, e) FROM (VALUES ('=C3=BC =FF ups', 'quoted-printable'), ('50% = x=', 'quoted-printable'),
+            ('dXBz', 'base64'), ('not base64!', 'base64'), ('AHVwcw==', 'base64'), ('', 'quoted-printable'), ('plain =41', NULL)) b (c, e)")" \
+        "Ã¼ ÿ ups;50% = x=;ups;not base64!; ups;;plain =41" "rt5: bodies that cannot be decoded stay readable"
+    is "$(desk_sql rt5 "SELECT count(*) FROM attachments WHERE content ~* '\mups\M' AND transactionid = 5005")" 0 \
+        "rt5: the word of ticket 1004 is not in the column as RT stores it"
+}
+
 for desk in "rt5 rt" "redmine redmine_say"; do
     desk_create "${desk% *}" || exit 1
     desk_contract "${desk% *}"
     desk_sql "${desk% *}" "SELECT mainstay.tag_remove('again', '{1002}', NULL, 1), mainstay.tag_remove('later', '{1003}', NULL, 1)" alice >/dev/null
     readback "${desk% *}" "${desk#* }"
 done
+rt_odd_bodies
 done_testing
