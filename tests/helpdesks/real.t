@@ -45,7 +45,8 @@ desk_schema_redmine() {
     local home=$TEST_DIR/redmine
     mkdir -p "$home"/{config,tmp,log,files}
     cat >"$home/config/database.yml" <<YAML
-production: {adapter: postgresql, database: redmine, host: 127.0.0.1, port: $(cluster_port desk), username: postgres, encoding: utf8}
+production:
+  {adapter: postgresql, database: redmine, host: 127.0.0.1, port: $(cluster_port desk), username: postgres, encoding: utf8}
 YAML
     echo 0123456789abcdef0123456789abcdef >"$home/config/secret_key.txt"
     # Bundler writes beside the Gemfile; the package's own stays as it is.
@@ -72,7 +73,7 @@ readback() { # NAME COMMAND: runs carrier-outage and asks by the application's o
     local others="carrier:ups, incident:carrier-outage, segment:mentioned, state:needs-update"
     expected=$(desk_selection "$name")
     ok "$name: carrier-outage tags" desk_run "$name"
-    desk_run_id=$(desk_sql "$name" "SELECT id FROM mainstay.runs WHERE kind = 'run' ORDER BY created_at DESC LIMIT 1")
+    desk_run_id=$(desk_last_run "$name")
     is "$("$ask" search "$tag")" "$expected" "$name: the application finds the tagged tickets by the tag"
     is "$("$ask" tags 1001 1011)" "1001: $others;1011: $others, vip" "$name: and shows the tags in the ticket"
     is "$("$ask" history 1002)" "state:needs-update added by Mainstay Bot" "$name: and its history, with who did it"
@@ -80,7 +81,8 @@ readback() { # NAME COMMAND: runs carrier-outage and asks by the application's o
         "$name: an agent adds another tag in 1001, and takes ours off 1002 and sets it again"
     ok "$name: the run is undone" desk_as "$name" alice runbook undo --yes "$desk_run_id"
     is "$("$ask" search "$tag")" "1002" "$name: the application finds only what the agent set"
-    is "$("$ask" tags 1001 1002 1003 1011)" "1001: vip;1002: $tag;1003: ;1011: carrier:ups, vip" "$name: and its tickets have what people gave them"
+    is "$("$ask" tags 1001 1002 1003 1011)" "1001: vip;1002: $tag;1003: ;1011: carrier:ups, vip" \
+        "$name: and its tickets have what people gave them"
 }
 
 # Mails that are no good: what can be read is read, and nothing fails.
@@ -95,7 +97,8 @@ rt_odd_bodies() {
 for desk in "rt5 rt" "redmine redmine_say"; do
     desk_create "${desk% *}" || exit 1
     desk_contract "${desk% *}"
-    desk_sql "${desk% *}" "SELECT mainstay.tag_remove('again', '{1002}', NULL, 1), mainstay.tag_remove('later', '{1003}', NULL, 1)" alice >/dev/null
+    desk_sql "${desk% *}" "SELECT mainstay.tag_remove('again', '{1002}', NULL, 1)" alice >/dev/null
+    desk_sql "${desk% *}" "SELECT mainstay.tag_remove('later', '{1003}', NULL, 1)" alice >/dev/null
     readback "${desk% *}" "${desk#* }"
 done
 rt_odd_bodies
