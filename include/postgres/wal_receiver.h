@@ -110,6 +110,9 @@ MUST_CHECK bool wal_slot_create(struct connection *connection, const char *slot,
 /* Makes it when it is not there; *out is how it is then. */
 MUST_CHECK bool wal_slot_ensure(struct connection *connection, const char *slot,
                                 struct wal_slot *out, bool *out_created, struct error *err);
+/* The same over a connection of its own; of the options, `replication` is ignored. */
+MUST_CHECK bool wal_slot_make(const struct connection_options *options, const char *slot,
+                              bool *out_created, struct error *err);
 /* ERROR_NOT_FOUND. */
 MUST_CHECK bool wal_slot_drop(struct connection *connection, const char *slot, struct error *err);
 
