@@ -253,7 +253,7 @@ const struct command command_wal_merge = {
     .summary = "make large chunks of old small ones",
     .details = "Chunks that follow each other become one of at most 64 MiB. It is stored, read "
                "back and compared before the first small one is removed. The stream does this by "
-               "itself once an hour.",
+               "itself once an hour, up to 16 MiB.",
     .groups = GROUP_REPOSITORY | GROUP_LOG,
     .flags = {{"older-than", "TIME", "1h", "Younger chunks stay as they are."}},
     .examples = {"mainstay wal merge --repo /srv/backup"},

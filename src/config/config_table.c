@@ -365,6 +365,16 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "30s",
          .help = "How often the daemon looks at the repository and the server for its metrics and "
                  "alerts."},
+    [OPTION_DAEMON_COUNT_INTERVAL] =
+        {.name = "daemon.count-interval",
+         .type = OPTION_DURATION,
+         .group = GROUP_DAEMON,
+         .standard = "1h",
+         .min = SECOND_US,
+         .max = 7 * DAY_US,
+         .example = "6h",
+         .help = "How often the daemon counts the objects of the repository and their sizes: a "
+                 "request for each thousand of them."},
     [OPTION_ALERT_WEBHOOK_FILE] = {.name = "alert.webhook-file",
                                    .type = OPTION_SECRET_FILE,
                                    .group = GROUP_DAEMON,
@@ -377,17 +387,29 @@ static const struct option_row table[OPTION_COUNT] = {
                              .type = OPTION_ENUM,
                              .group = GROUP_DAEMON,
                              .standard = "generic",
-                             .values = {"generic", "slack", "pagerduty"},
+                             .values = {"generic", "slack", "pagerduty", "template"},
                              .example = "slack",
-                             .help = "What is posted: our own JSON, a Slack message, or an event "
-                                     "of PagerDuty's Events API v2."},
+                             .help = "What is posted: our own JSON, a Slack message, an event of "
+                                     "PagerDuty's Events API v2, or what alert.template-file "
+                                     "says."},
+    [OPTION_ALERT_TEMPLATE_FILE] =
+        {.name = "alert.template-file",
+         .type = OPTION_PATH,
+         .group = GROUP_DAEMON,
+         .standard = "",
+         .unset = "none",
+         .example = "/etc/mainstay/alert.json",
+         .help = "JSON that is posted with alert.format template, with {{alert}}, {{state}} "
+                 "(firing or resolved), {{text}}, {{since}}, {{time}}, {{repository}}, {{host}} "
+                 "and {{key}} in its texts."},
     [OPTION_ALERT_KEY_FILE] = {.name = "alert.key-file",
                                .type = OPTION_SECRET_FILE,
                                .group = GROUP_DAEMON,
                                .standard = "",
                                .unset = "none",
                                .example = "/run/secrets/pagerduty-key",
-                               .help = "File with PagerDuty's integration key (routing_key)."},
+                               .help = "File with PagerDuty's integration key (routing_key), or "
+                                       "with what a template calls {{key}}."},
     [OPTION_ALERT_HEARTBEAT_FILE] =
         {.name = "alert.heartbeat-file",
          .type = OPTION_SECRET_FILE,
@@ -567,6 +589,24 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "/run/secrets/webhooks",
          .help = "Directory with one file for each webhook that runbooks name: its URL, and on the "
                  "second line generic (the default), slack or pagerduty KEY."},
+    [OPTION_RUNBOOK_DIRECTORY] =
+        {.name = "runbook.directory",
+         .type = OPTION_TEXT,
+         .group = GROUP_RUNBOOK,
+         .standard = "",
+         .unset = "only the runbooks that the program carries",
+         .example = "/etc/mainstay/runbooks",
+         .help = "Directory with runbooks of your own, NAME.yaml. They come before those that the "
+                 "program carries."},
+    [OPTION_RUNBOOK_TRUSTED_KEYS] =
+        {.name = "runbook.trusted-keys",
+         .type = OPTION_PATH,
+         .group = GROUP_RUNBOOK,
+         .standard = "",
+         .unset = "no bundle can be imported",
+         .example = "/etc/mainstay/runbook-keys.pem",
+         .help = "File with the public keys (PEM, Ed25519) of those whose runbook bundles may be "
+                 "imported."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

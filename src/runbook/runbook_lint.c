@@ -367,15 +367,24 @@ static bool lint_text(const struct linting *lint, const struct runbook_template 
     return !is_purpose(template, "delay") || lint_delay(lint, template, text, err);
 }
 
+/* A recall is not taken back by a button, and what marks a breach is evidence. */
 static void lint_undo(const struct linting *lint, const struct runbook_template *template)
 {
-    bool grave = is_purpose(template, "safety") || is_purpose(template, "security");
-    if (grave && template_is_used(lint->runbook, template->name) &&
-        lint->runbook->undo.notices != UNDO_REFUSED)
+    const struct runbook_undo *undo = &lint->runbook->undo;
+    if (!template_is_used(lint->runbook, template->name))
+        return;
+    if (is_purpose(template, "safety") && undo->notices != UNDO_REFUSED)
+        problem_hint(
+            problems_add(lint->problems, false, template->line, 0,
+                         "template \"%s\" is a safety notice, which undo must not call back",
+                         template->name),
+            "Set undo.notices: refused, with the reason.");
+    if (is_purpose(template, "security") && undo->tags != UNDO_REFUSED)
         problem_hint(problems_add(lint->problems, false, template->line, 0,
-                                  "template \"%s\" is a %s notice, which undo must not call back",
-                                  template->name, template->purpose),
-                     "Set undo.notices: refused, with the reason.");
+                                  "template \"%s\" is a security notice: undo must not take away "
+                                  "the tags, which are evidence",
+                                  template->name),
+                     "Set undo.tags: refused, with the reason.");
 }
 
 static bool lint_template(const struct linting *lint, const struct runbook_template *template,
@@ -400,5 +409,6 @@ bool runbook_lint(const struct runbook *runbook, int64_t now_us, struct runbook_
     for (size_t i = 0; i < runbook->template_count; i++)
         if (!lint_template(&lint, &runbook->templates[i], err))
             return false;
+    problems_sort(problems);
     return true;
 }

@@ -686,15 +686,6 @@ static void release_loading(struct loading *loading)
     free(loading->places);
 }
 
-static int compare_problems(const void *left, const void *right)
-{
-    const struct runbook_problem *a = left;
-    const struct runbook_problem *b = right;
-    if (a->line != b->line)
-        return a->line < b->line ? -1 : 1;
-    return a->column == b->column ? 0 : a->column < b->column ? -1 : 1;
-}
-
 static bool load_node(struct loading *loading, const struct yaml_node *root, struct error *err)
 {
     if (root->kind != YAML_MAPPING) {
@@ -743,7 +734,7 @@ bool runbook_load_all(const char *text, size_t len, const char *file,
     loading.runbook = runbook;
     if (!load_node(&loading, root, err))
         return false;
-    qsort(problems->items, problems->count, sizeof problems->items[0], compare_problems);
+    problems_sort(problems);
     if (problems->error_count == 0)
         *out = TAKE(runbook);
     return true;

@@ -32,6 +32,7 @@ struct wal_pump {
     size_t filling; /* which of them */
     struct wal_stream_progress progress;
     int64_t replied_us;
+    int64_t full_since_us; /* nothing is read: both buffers are full; 0: it is */
     bool heard;       /* the server sent something */
     bool broken;      /* the store refused a chunk: what follows must not be stored */
     bool urgent;      /* the server waits: store what is there at once */

@@ -326,6 +326,9 @@ static bool stream_and_salvage(struct stream *stream, struct link *link, struct 
     }
     if (done)
         return true;
+    /* The store may take its time: the server must not wait for a client that does not read. */
+    connection_close(link->connection);
+    link->connection = NULL;
     if (!wal_pump_salvage(pump, &failure)) {
         *err = failure; /* the server may come back; this comes first */
         return false;

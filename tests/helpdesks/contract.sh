@@ -91,9 +91,10 @@ desk_schema() { # NAME: the helpdesk's tables
 
 # Ids were given by hand: the sequences go on behind them.
 DESK_SEQUENCES="SELECT format('SELECT setval(%L, max(%I)) FROM %s HAVING max(%I) IS NOT NULL', s.oid::regclass, a.attname, c.oid::regclass, a.attname)
-  FROM pg_class s JOIN pg_depend d ON d.refclassid = 'pg_attrdef'::regclass OR d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.deptype = 'a'
-  JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'r' JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
-  WHERE s.relkind = 'S' AND d.objid = s.oid AND c.relnamespace = 'public'::regnamespace \\gexec"
+  FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' JOIN pg_class c ON c.oid = f.adrelid
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = f.adnum
+  WHERE c.relnamespace = 'public'::regnamespace \\gexec"
 
 desk_create() { # NAME: tables and tickets
     desk_schema "$1" && desk_file "$1" "$HELPDESKS_ROOT/data.sql" -v noise="$DESK_NOISE" &&
@@ -201,6 +202,16 @@ desk_contract_tags() {
     [[ -z ${desk_wrong[$name]:-} ]] || is "$(desk_lines "$name" "${desk_wrong[$name]}")" "" "$name: what it keeps beside the tags agrees"
 }
 
+# The runbook itself, planned by somebody who may only read.
+desk_contract_runbook() {
+    local name=$1
+    ok "$name: runbook carrier-outage is planned" desk_as "$name" carol runbook plan carrier-outage -p carrier=ups -p since=2026-08-30T08:00:00Z \
+        -p next_update=12:00 --now 2026-08-30T10:00:00Z -o "$scene/$name.plan"
+    is "$(grep -o '"ids": *"[^"]*"' "$scene/$name.plan" | grep -o '[0-9,-]*')" "1001-1005,1011-1014,1016,1018-1020" \
+        "$name: for the same tickets as everywhere"
+    like "$(cat "$scene/$name.plan")" '"excluded": *1[^0-9]' "$name: and leaves out the same one of another incident"
+}
+
 # A person takes the tag off and sets it again: it is the person's now.
 desk_contract_marks() {
     local name=$1
@@ -275,6 +286,7 @@ desk_contract() { # NAME
     desk_contract_views "$1"
     desk_contract_plan "$1"
     ok "$1: \`adapter check\` finds nothing wrong" desk_as "$1" alice adapter check
+    desk_contract_runbook "$1"
     desk_contract_tags "$1"
     desk_contract_marks "$1"
     desk_contract_sessions "$1"
