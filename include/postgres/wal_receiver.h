@@ -37,8 +37,8 @@ enum wal_problem wal_problem_of(const char *sqlstate, const char *message);
 
 struct wal_receiver;
 
-/* Borrows the connection until wal_receiver_free; once that is closed, only wal_receiver_problem and
- * wal_receiver_free are allowed. Gives *out. */
+/* Borrows the connection until wal_receiver_free; once that is closed, only wal_receiver_problem
+ * and wal_receiver_free are allowed. Gives *out. */
 MUST_CHECK bool wal_receiver_new(struct connection *connection, struct wal_receiver **out,
                                  struct error *err);
 /* NULL is allowed. In mid-stream the connection is then only good for closing. */
