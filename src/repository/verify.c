@@ -344,7 +344,7 @@ static bool name_files(struct verify_job *job, struct verify_problem *problem, s
     if (!catalog_find(&job->catalog, problem->snapshots[problem->snapshot_count - 1], &entry,
                       err) ||
         !manifest_load(job->repository, entry->key, &manifest, err))
-        return false;
+        return err->kind == ERROR_NOT_FOUND; /* removed in this moment */
     bool done = true;
     for (size_t i = 0; done && i < manifest.entry_count; i++) {
         if (!file_uses(&manifest, &manifest.entries[i], problem->object))
