@@ -37,8 +37,8 @@ enum wal_problem wal_problem_of(const char *sqlstate, const char *message);
 
 struct wal_receiver;
 
-/* Borrows the connection until wal_receiver_free; once that is closed, only wal_receiver_problem and
- * wal_receiver_free are allowed. Gives *out. */
+/* Borrows the connection until wal_receiver_free; once that is closed, only wal_receiver_problem
+ * and wal_receiver_free are allowed. Gives *out. */
 MUST_CHECK bool wal_receiver_new(struct connection *connection, struct wal_receiver **out,
                                  struct error *err);
 /* NULL is allowed. In mid-stream the connection is then only good for closing. */
@@ -111,6 +111,9 @@ MUST_CHECK bool wal_slot_create(struct connection *connection, const char *slot,
 /* Makes it when it is not there; *out is how it is then. */
 MUST_CHECK bool wal_slot_ensure(struct connection *connection, const char *slot,
                                 struct wal_slot *out, bool *out_created, struct error *err);
+/* The same over a connection of its own; of the options, `replication` is ignored. */
+MUST_CHECK bool wal_slot_make(const struct connection_options *options, const char *slot,
+                              bool *out_created, struct error *err);
 /* ERROR_NOT_FOUND. */
 MUST_CHECK bool wal_slot_drop(struct connection *connection, const char *slot, struct error *err);
 

@@ -78,24 +78,13 @@ static bool open_store(struct check_list *list, struct session *session,
     return false;
 }
 
-static bool make_slot(const struct connection_options *options, const char *slot, bool *out_created,
-                      struct error *err)
-{
-    struct wal_slot made;
-    struct connection_options replication = *options;
-    CLEANUP(connection_cleanup) struct connection *connection = NULL;
-    replication.replication = true;
-    return connection_open(&replication, &connection, err) &&
-           wal_slot_ensure(connection, slot, &made, out_created, err);
-}
-
 /* What harms nobody and can be undone by one statement; the rest is for a person to decide. */
 static void mend(struct check_list *list, const struct connection_options *options,
                  const char *slot)
 {
     struct error err;
     bool created = false;
-    if (!make_slot(options, slot, &created, &err))
+    if (!wal_slot_make(options, slot, &created, &err))
         doctor_add_error(list, "fix.wal_slot", &err);
     else if (created)
         check_add(list, "fix.wal_slot", CHECK_OK,

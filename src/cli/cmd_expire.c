@@ -250,8 +250,8 @@ static bool record(const struct session *session, const struct clean *clean, int
 {
     const struct run_record done = {
         .job = RUN_EXPIRE, .started_us = started_us, .part = 1, .parts = 1};
-    return clean->dry_run || run_record_put(&session->repository, &done, &clock_system,
-                                            &random_system, err);
+    return clean->dry_run ||
+           run_record_put(&session->repository, &done, &clock_system, &random_system, err);
 }
 
 static bool run_expire(struct invocation *call, struct error *err)

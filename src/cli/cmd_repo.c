@@ -44,15 +44,10 @@ static bool print_text(const struct invocation *call, const struct repository *r
 static bool make_slot(const struct config *config, const char *slot, bool *out_created,
                       struct error *err)
 {
-    struct wal_slot made;
     struct connection_options options;
     CLEANUP(secret_release) struct secret password = {0};
-    CLEANUP(connection_cleanup) struct connection *connection = NULL;
-    if (!config_fill_connection(config, &password, &options, err))
-        return false;
-    options.replication = true;
-    return connection_open(&options, &connection, err) &&
-           wal_slot_ensure(connection, slot, &made, out_created, err);
+    return config_fill_connection(config, &password, &options, err) &&
+           wal_slot_make(&options, slot, out_created, err);
 }
 
 /* Before the first snapshot, so that no WAL behind it is lost until the stream begins. The

@@ -188,9 +188,10 @@ static bool verify(struct invocation *call, const struct session *session, struc
     bool next = check->options.parts > 0 && check->options.part == 0;
     if (next && !choose_next(&session->repository, &check->options, err))
         return false;
-    check->options.progress = &progress;
+    struct verify_options options = check->options;
+    options.progress = &progress;
     progress_view_start(&view, &progress, call);
-    return verify_run(&session->repository, &check->options, &check->report, err);
+    return verify_run(&session->repository, &options, &check->report, err);
 }
 
 static bool record(const struct invocation *call, const struct session *session,

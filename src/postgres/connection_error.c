@@ -147,6 +147,14 @@ static void hint_busy(const char *line, struct error *err)
     (void)error_hint(err, "Close connections or raise max_connections on the server.");
 }
 
+/* libpq asks a 13 with SELECT for target_session_attrs=primary, standby and prefer-standby. */
+static void hint_session_attrs(const char *line, struct error *err)
+{
+    if (strstr(line, "SQL commands in WAL sender") != NULL)
+        (void)error_hint(err, "Name the primary with target_session_attrs=read-write: PostgreSQL "
+                              "13 cannot be asked otherwise on a replication connection.");
+}
+
 static bool refused_by_server(PGconn *pg, bool replication, const char *sqlstate, const char *line,
                               struct error *err)
 {
@@ -159,6 +167,7 @@ static bool refused_by_server(PGconn *pg, bool replication, const char *sqlstate
         hint_denied(sqlstate, line, user, replication, err);
     if (strcmp(sqlstate, "53300") == 0)
         hint_busy(line, err);
+    hint_session_attrs(line, err);
     return false;
 }
 

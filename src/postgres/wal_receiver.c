@@ -526,6 +526,17 @@ bool wal_slot_ensure(struct connection *connection, const char *slot, struct wal
     return wal_slot_read(connection, slot, out, err);
 }
 
+bool wal_slot_make(const struct connection_options *options, const char *slot, bool *out_created,
+                   struct error *err)
+{
+    struct wal_slot made;
+    struct connection_options replication = *options;
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    replication.replication = true;
+    return connection_open(&replication, &connection, err) &&
+           wal_slot_ensure(connection, slot, &made, out_created, err);
+}
+
 bool wal_slot_drop(struct connection *connection, const char *slot, struct error *err)
 {
     char statement[STATEMENT_SIZE];

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A promotion exactly on a segment boundary: the recovery stops behind a segment switch, so that the
 # new timeline begins with a segment of its own. It is streamed, and both timelines are restored.
-# majors: 13 18
+# majors: 18
 # time limit: 200
 # shellcheck disable=SC2317 # functions are called by ok and fails
 . "$(dirname "$0")/../lib/scene.sh"

@@ -20,10 +20,8 @@ static const struct wal_catalog wal = {.chunks = chunks, .count = ARRAY_LEN(chun
 
 static struct snapshot_info snapshot(uint32_t timeline, uint64_t start, uint64_t stop)
 {
-    return (struct snapshot_info){.wal_segment_bytes = SEGMENT,
-                                  .timeline = timeline,
-                                  .start_lsn = start,
-                                  .stop_lsn = stop};
+    return (struct snapshot_info){
+        .wal_segment_bytes = SEGMENT, .timeline = timeline, .start_lsn = start, .stop_lsn = stop};
 }
 
 static void test_what_is_there_is_not_missing(void **state)

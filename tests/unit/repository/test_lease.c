@@ -111,7 +111,10 @@ static void test_a_lease_that_was_taken_away_is_noticed(void **state)
 static void test_a_damaged_lease_is_listed(void **state)
 {
     static const char *const texts[] = {
-        "", "{}", "oops", "{\"kind\": \"magic\", \"snapshot\": \"\", \"parent\": \"\"}",
+        "",
+        "{}",
+        "oops",
+        "{\"kind\": \"magic\", \"snapshot\": \"\", \"parent\": \"\"}",
         "{\"kind\": \"snapshot\", \"snapshot\": \"\", \"parent\": \"00000000000000001\"}",
         "{\"kind\": \"read\", \"snapshot\": \"\", \"parent\": \"\", \"wal_timeline\": 1}",
         "{\"kind\": \"read\", \"snapshot\": \"\", \"parent\": \"\", \"wal_timeline\": 1, "

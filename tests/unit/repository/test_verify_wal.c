@@ -132,8 +132,7 @@ static void test_pages_that_do_not_belong_there_are_found(void **state)
         struct verify_report report = verify(&scene, NULL);
         assert_int_equal(report.problem_count, 1);
         const struct verify_problem *problem = &report.problems[0];
-        assert_string_equal(problem->object,
-                            "wal/00000001/0000000000110000-0000000000120000.wal");
+        assert_string_equal(problem->object, "wal/00000001/0000000000110000-0000000000120000.wal");
         assert_non_null(strstr(problem->text, flaws[i].text));
         assert_non_null(strstr(problem->lost, "timeline 1 goes through 0/110000 to 0/120000"));
         assert_int_equal(problem->snapshot_count, 1);

@@ -1,4 +1,5 @@
-/* A snapshot that relies on the archive: its WAL comes into pg_wal, or nothing is written at all. */
+/* A snapshot that relies on the archive: its WAL comes into pg_wal, or nothing is written at all.
+ */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
 /*
- * Merges while a recovery reads: before every single call to the store that fetching a segment makes,
- * the chunks that it is about to read are merged and removed. It always gets the same bytes.
+ * Merges while a recovery reads: before every single call to the store that fetching a segment
+ * makes, the chunks that it is about to read are merged and removed. It always gets the same bytes.
  */
 #include "base/cleanup.h"
 #include "restore/wal_segment.h"
