@@ -151,15 +151,29 @@ static bool write_reason(struct run *run, void *context, struct error *err)
     return run_set_state(run, "running", run->reason[0] == '\0' ? NULL : run->reason, err);
 }
 
+bool run_step_check_time(struct run *run, struct error *err)
+{
+    char text[TEXT_SIZE];
+    int64_t allowed_us = run->step.spec == NULL ? 0 : run->step.spec->timeout_us;
+    int64_t taken_us = run->step.running_us + clock_monotonic_us(run->settings->clock) -
+                       run->step_began_us;
+    if (allowed_us == 0 || taken_us < allowed_us)
+        return true;
+    return error_set(err, ERROR_UNAVAILABLE, "it took longer than its timeout of %s",
+                     text_duration_us(allowed_us, text));
+}
+
 bool run_throttle(struct run *run, struct error *err)
 {
     struct server_load load = {0};
     bool slowed = false;
+    if (!run_step_check_time(run, err))
+        return false;
     int64_t now_us = clock_monotonic_us(run->settings->clock);
     if (run->load_seen_us != 0 && now_us - run->load_seen_us < LOAD_EVERY_US)
         return true;
     for (;;) {
-        if (!stop_check(err) || !read_load(run, &load, err))
+        if (!stop_check(err) || !run_step_check_time(run, err) || !read_load(run, &load, err))
             return false;
         if (!run_pace_must_wait(&run->pace, &load, run->reason))
             break;

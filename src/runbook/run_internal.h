@@ -68,6 +68,7 @@ struct run {
     int64_t load_seen_us;          /* monotonic; when the server's load was looked at */
     int64_t last_batch_end_us;     /* monotonic; 0: none yet */
     struct run_measure measured;   /* of the last batch; no targets: it is kept already */
+    int64_t step_began_us;         /* monotonic; when this process took the step up */
     struct run_step step;          /* the current one */
 };
 
@@ -144,6 +145,8 @@ typedef bool (*run_try_fn)(struct run *run, void *context, struct error *err);
 /* BEGIN, lease, body, COMMIT; again after lock timeouts, deadlocks, serialization failures and
  * statement timeouts, with jitter and a smaller batch. The body must be able to begin anew. */
 MUST_CHECK bool run_transaction(struct run *run, run_try_fn body, void *context, struct error *err);
+/* ERROR_UNAVAILABLE once the step has taken longer than its timeout. */
+MUST_CHECK bool run_step_check_time(struct run *run, struct error *err);
 /* Before each batch: waits while the server is busy, tells why, keeps the lease. */
 MUST_CHECK bool run_throttle(struct run *run, struct error *err);
 /* After each batch: rate and size; kept in run_batches by the next transaction. */

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
-#include "base/text.h"
 #include "notice/outbox.h"
 #include "postgres/advisory_lock.h"
 
@@ -165,22 +164,11 @@ static bool step_failed(struct run *run, struct error *err)
     return false;
 }
 
-static bool check_time(struct run *run, int64_t began_us, struct error *err)
-{
-    char text[TEXT_SIZE];
-    int64_t allowed_us = run->step.spec == NULL ? 0 : run->step.spec->timeout_us;
-    int64_t taken_us = run->step.running_us + clock_monotonic_us(run->settings->clock) - began_us;
-    if (allowed_us == 0 || taken_us < allowed_us)
-        return true;
-    return error_set(err, ERROR_UNAVAILABLE, "it took longer than its timeout of %s",
-                     text_duration_us(allowed_us, text));
-}
-
 /* Runs the step until it is done, ends the run, or waits for people and we do not. */
 static bool carry_step(struct run *run, enum step_outcome *out, struct error *err)
 {
     step_run_fn step_run = find_step_run(run);
-    int64_t began_us = clock_monotonic_us(run->settings->clock);
+    run->step_began_us = clock_monotonic_us(run->settings->clock);
     for (;;) {
         if (!stop_check(err) || !step_run(run, out, err) || !run_clock_check(run, err))
             return false;
@@ -189,7 +177,7 @@ static bool carry_step(struct run *run, enum step_outcome *out, struct error *er
         run_tell(run, "waiting", 0);
         if (!run->settings->wait)
             return true;
-        if (!check_time(run, began_us, err) || !run_lease_keep(run, err))
+        if (!run_step_check_time(run, err) || !run_lease_keep(run, err))
             return false;
         clock_sleep_us(run->settings->clock, run->settings->poll_us);
     }

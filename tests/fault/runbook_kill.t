@@ -27,13 +27,13 @@ for word in a b c; do
 done
 is "$(sql "SELECT count(*) >= 3000 FROM mainstay.tickets WHERE is_open")" t "there are 3,000 tickets"
 
-agent() { # NAME STATEMENT: until $TEST_DIR/agents.stop is there; a line for each that was done
-    local statement=$2
+agent() { # NAME PAUSE STATEMENT: until $TEST_DIR/agents.stop is there; a line for each that was done
+    local pause=$2 statement=$3
     {
         while [ ! -e "$TEST_DIR/agents.stop" ]; do
             echo "$statement"
             echo "\\echo done"
-            sleep 0.02
+            sleep "$pause"
         done
     } | helpdesk_script_quietly >"$TEST_DIR/agent.$1" 2>"$TEST_DIR/agent.$1.err"
 }
@@ -42,13 +42,13 @@ helpdesk_script_quietly() {
         -U postgres -d helpdesk -f -
 }
 open_ones="SELECT id FROM helpdesk.tickets WHERE status = 'open' AND id % 7 = (random() * 6)::int ORDER BY random() LIMIT"
-agent edits "UPDATE helpdesk.tickets SET assignee = COALESCE(assignee, '') || '!'
+agent edits 0.05 "UPDATE helpdesk.tickets SET assignee = COALESCE(assignee, '') || '!'
              WHERE id = ($open_ones 1);" &
 agents=($!)
-agent holds "BEGIN; SELECT 'held' FROM helpdesk.tickets WHERE id IN ($open_ones 30) ORDER BY id FOR UPDATE;
+agent holds 0.3 "BEGIN; SELECT 'held' FROM helpdesk.tickets WHERE id IN ($open_ones 30) ORDER BY id FOR UPDATE;
              SELECT pg_sleep(0.15); COMMIT;" &
 agents+=($!)
-agent closes "UPDATE helpdesk.tickets SET status = 'closed' WHERE id = ($open_ones 1);" &
+agent closes 0.05 "UPDATE helpdesk.tickets SET status = 'closed' WHERE id = ($open_ones 1);" &
 agents+=($!)
 
 runners=()

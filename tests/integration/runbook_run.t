@@ -223,7 +223,7 @@ sed 's/count(affected) < 2/count(affected) < 4000/' "$scene/outage.yaml" >"$scen
 chmod 644 "$scene/small.yaml"
 run_plan "$scene/small.json" small -p carrier=usps
 run=$(run_started alice "$scene/small.json")
-is "$(sql "SELECT state FROM mainstay.runs WHERE id = '$run'")" done "a guard ends a run without failure"
+is "$(sql "SELECT state FROM mainstay.runs WHERE id = '$run'")" "done" "a guard ends a run without failure"
 like "$(sql "SELECT reason FROM mainstay.runs WHERE id = '$run'")" "Fewer than two" "and says why"
 is "$(tagged carrier:usps)" 0 "before anything is written"
 

@@ -103,7 +103,7 @@ params:
   status: {type: enum, values: [open, any], default: any, help: "Which tickets."}
 concurrency:
   group: "sweep/{{ params.word }}"
-limits: {max_tickets: 100000, max_notices: 10, batch: 20, target_ms: 10, max_active_backends: 60}
+limits: {max_tickets: 100000, max_notices: 10, batch: 20, target_ms: 25, max_active_backends: 60}
 selections:
   affected:
     of: tickets
