@@ -311,6 +311,13 @@ static const struct option_row table[OPTION_COUNT] = {
                                   .standard = "true",
                                   .example = "true",
                                   .help = "Whether the daemon streams the WAL all the time."},
+    [OPTION_DAEMON_DISPATCH] = {.name = "daemon.dispatch",
+                                .type = OPTION_BOOL,
+                                .group = GROUP_DAEMON,
+                                .standard = "false",
+                                .example = "false",
+                                .help = "Whether the daemon sends the webhook notices of runbooks. "
+                                        "Needs helpdesk.connection and webhook.directory."},
     [OPTION_DAEMON_TIME_ZONE] = {.name = "daemon.time-zone",
                                  .type = OPTION_TEXT,
                                  .group = GROUP_DAEMON,

@@ -58,6 +58,15 @@ static const struct role table[ROLE_COUNT] = {
                      .fenced = true,
                      .pause_us = 300 * SECOND_US,
                      .pause_max_us = 3600 * (int64_t)SECOND_US},
+    /* Dispatchers share the work by claims of their own: it needs no leader. */
+    [ROLE_DISPATCH] = {.name = "dispatch",
+                       .policy = ROLE_ALWAYS,
+                       .words = {"notice", "dispatch", "--follow", "--json"},
+                       .has_option = true,
+                       .option = OPTION_DAEMON_DISPATCH,
+                       .standby = true,
+                       .pause_us = SECOND_US,
+                       .pause_max_us = 60 * SECOND_US},
 };
 
 const struct role *role_row(enum role_id id)

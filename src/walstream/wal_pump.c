@@ -16,8 +16,8 @@ static const int64_t drain_limit_us = INT64_C(20000000);
 /* After a stop request what was sent already is taken: for so long at least, and at most. */
 static const int64_t arriving_us = INT64_C(200000);
 static const int64_t arriving_limit_us = INT64_C(1000000);
-/* A server whose client does not read cannot end the walsender, and its checkpoints wait for that when
- * they give up the slot. So a client that cannot read goes away; the slot keeps the WAL. */
+/* A server whose client does not read cannot end the walsender, and its checkpoints wait for that
+ * when they give up the slot. So a client that cannot read goes away; the slot keeps the WAL. */
 static const int64_t full_limit_us = INT64_C(10000000);
 static const int64_t wait_slice_us = INT64_C(100000); /* until a stop request is noticed */
 

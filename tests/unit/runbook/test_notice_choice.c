@@ -14,9 +14,9 @@
 static void test_a_locale_finds_its_text(void **state)
 {
     struct runbook_text texts[] = {{.locale = (char[]){"en"}},
-                                          {.locale = (char[]){"de"}},
-                                          {.locale = (char[]){"de-AT"}},
-                                          {.locale = (char[]){"pt-BR"}}};
+                                   {.locale = (char[]){"de"}},
+                                   {.locale = (char[]){"de-AT"}},
+                                   {.locale = (char[]){"pt-BR"}}};
     const struct runbook_template template = {.texts = texts, .text_count = 4};
     static const struct {
         const char *locale;
