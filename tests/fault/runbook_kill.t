@@ -65,14 +65,14 @@ is $status 0 "three runs over the same tickets end well"
 
 for word in a b c; do
     run=$(sql "SELECT id FROM mainstay.runs WHERE concurrency_group = 'sweep/$word'")
-    is "$(run_state "$run")" done "run $word is done"
+    is "$(run_state "$run")" "done" "run $word is done"
     is "$(run_ledger_differences "$run" mark "sweep:$word")" "" "run $word: ledger and tags are the same, no target without trace"
 done
 is "$(sql "SELECT count(*) FROM (SELECT ticket_id FROM mainstay.changes WHERE value = 'sweep:all'
            GROUP BY ticket_id HAVING count(*) > 1) d")" 0 "the tag that all three set is set once for each ticket"
 is "$(sql "SELECT count(*) FROM (SELECT ticket_id, tag FROM mainstay.ticket_tags GROUP BY 1, 2 HAVING count(*) > 1) d")" 0 \
     "no ticket has a tag twice"
-edits=$(grep -c done "$TEST_DIR/agent.edits")
+edits=$(grep -c "done" "$TEST_DIR/agent.edits")
 is "$(sql "SELECT sum(length(assignee) - length(replace(assignee, '!', ''))) FROM helpdesk.tickets")" "$edits" \
     "no edit of an agent is lost ($edits edits)"
 is "$(cat "$TEST_DIR"/agent.*.err)" "" "no agent met an error"
@@ -80,7 +80,7 @@ is "$(sql "SELECT count(*) FROM mainstay.run_exceptions e JOIN mainstay.tickets 
            WHERE e.what = 'changed' AND t.is_open")" 0 "what is listed as changed was closed"
 held=$(sql "SELECT count(*) FROM mainstay.run_exceptions WHERE what = 'held'")
 note "left held at the end: $held; deadlocks: $(sql "SELECT deadlocks FROM pg_stat_database WHERE datname = 'helpdesk'");" \
-    "closed by agents: $(grep -c done "$TEST_DIR/agent.closes")"
+    "closed by agents: $(grep -c "done" "$TEST_DIR/agent.closes")"
 is "$(sql "SELECT count(*) FROM pg_locks WHERE NOT granted")" 0 "nobody waits for a lock"
 
 note "$SECONDS s"
@@ -95,7 +95,7 @@ killed=0
 inside=0
 run=""
 while [ $killed -lt "$KILLS" ]; do
-    if [ -z "$run" ] || run_is "$run" done; then
+    if [ -z "$run" ] || run_is "$run" "done"; then
         number=$((number + 1))
         run_plan "$scene/k.json" sweep -p word="k$number"
         command=(runbook run "$scene/k.json" --yes)
@@ -112,14 +112,14 @@ while [ $killed -lt "$KILLS" ]; do
         number=$((number - 1))
         continue
     fi
-    run_is "$run" done || inside=$((inside + 1))
+    run_is "$run" "done" || inside=$((inside + 1))
     found=$(run_ledger_differences "$run" mark "sweep:k$number")
     [ -z "$found" ] || differences+="after kill $killed: $found"$'\n'
 done
 is "$differences" "" "after each of $killed kills the ledger is what is true"
 note "$number runs, $inside kills with a run under way"
 is "$([ "$inside" -ge $((KILLS / 3)) ] && echo enough)" enough "the kills hit runs that were under way"
-run_is "$run" done ||
+run_is "$run" "done" ||
     ok "the last run is carried to its end by another process" as alice runbook resume "$run"
 for i in $(seq 1 "$number"); do
     run=$(run_of "k$i")
@@ -167,7 +167,7 @@ is "$(run_state "$run")" running "it stands still in the middle of the run"
 fails "nobody takes over before its lease is over" 1 "is being worked on by|timeout" as alice runbook resume "$run"
 takes_over() { as alice runbook resume "$run" >"$TEST_DIR/new.out" 2>&1; }
 ok "then another process carries the run to its end" wait_until 60 takes_over
-is "$(run_state "$run")" done "it is done"
+is "$(run_state "$run")" "done" "it is done"
 fence=$(sql "SELECT fence FROM mainstay.runs WHERE id = '$run'")
 before=$(sql "SELECT count(*), max(at) FROM mainstay.events WHERE run_id = '$run';
               SELECT count(*), max(at) FROM mainstay.changes WHERE run_id = '$run';

@@ -114,7 +114,7 @@ ok "the signal is given while it is paused" as alice runbook signal "$run" carri
 
 # --- recovery -------------------------------------------------------------------------------------------
 ok "resume: the signal begins recovery" as alice runbook resume "$run" --no-wait
-is "$(run_state "$run")" done "the run is done"
+is "$(run_state "$run")" "done" "the run is done"
 is "$(tagged state:needs-update)" 0 "recovery took its own tag away"
 is "$(sql "SELECT count(*) FROM mainstay.notices WHERE run_id = '$run' AND channel = 'webhook'")" 2 \
     "both status updates are queued"
