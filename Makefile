@@ -28,7 +28,7 @@ SUB = @+$(MAKE) --no-print-directory
 MAINS = src/cli/cli_main.c src/daemon/daemon_main.c
 SOURCES = $(filter-out $(MAINS),$(wildcard src/*/*.c))
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(B)/embedded_data.o
-EMBEDDED = $(sort $(wildcard runbooks/*.yaml runbooks/*.json runbooks/adapters/*/*))
+EMBEDDED = $(sort $(wildcard runbooks/*.yaml runbooks/*.json runbooks/tests/*.sql runbooks/adapters/*/*))
 TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
@@ -101,6 +101,16 @@ check-helpdesks: ## adapters on Request Tracker and Redmine as Debian packages t
 	$(SUB) all
 	@tests/run tests/helpdesks/real.t
 
+check-kill: ## daemon, server and store killed in all combinations; a store away for a minute (SEED, ROUNDS)
+	@tests/lib/deps build test s3
+	$(SUB) all
+	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
+
+check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, ROUNDS)
+	@tests/lib/deps build test
+	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
+	@ROUNDS=$${ROUNDS:-500} tests/run -l 3600 $(B)/tests/unit/snapshot/test_expire_killed
+
 deps: ## install what building and testing needs (root); nothing to do where it is there
 	@tests/lib/deps build test s3
 
@@ -133,6 +143,11 @@ bench: ## side by side with pg_basebackup and pgBackRest on 2.5 GB: about 15 min
 	@tests/lib/deps build test bench
 	$(SUB) all
 	@tests/bench/run
+
+bench-rpo: ## how far the store is behind the server under load: 10 minutes (DURATION, INTERVALS, STORE)
+	@tests/lib/deps build test s3
+	$(SUB) all
+	@tests/bench/rpo
 
 fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
 	@tests/lib/deps build test

@@ -14,8 +14,9 @@ void help_put_synopsis(const struct command *command, struct buf *out);
 
 void completion_put_bash(struct buf *out);
 
-/* groff man: mainstay(1), mainstay.yaml(5). */
+/* groff man: mainstay(1), mainstay.yaml(5), mainstayd(8). */
 void man_put_commands(struct buf *out);
 void man_put_config(struct buf *out);
+void man_put_daemon(struct buf *out);
 
 #endif

@@ -17,4 +17,9 @@
 MUST_CHECK bool helpdesk_session_open(const struct config *config, const char *purpose,
                                       struct connection **out, struct error *err);
 
+/* The same for another database of that server. */
+MUST_CHECK bool helpdesk_session_open_database(const struct config *config, const char *purpose,
+                                               const char *database, struct connection **out,
+                                               struct error *err);
+
 #endif

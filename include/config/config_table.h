@@ -50,14 +50,17 @@ enum option_id {
     OPTION_DAEMON_VERIFY_RUNS,
     OPTION_DAEMON_EXPIRE_SCHEDULE,
     OPTION_DAEMON_WAL_STREAM,
+    OPTION_DAEMON_DISPATCH,
     OPTION_DAEMON_TIME_ZONE,
     OPTION_DAEMON_JITTER,
     OPTION_DAEMON_LISTEN,
     OPTION_DAEMON_DRAIN_TIMEOUT,
     OPTION_DAEMON_STATUS_INTERVAL,
+    OPTION_DAEMON_COUNT_INTERVAL,
     OPTION_ALERT_WEBHOOK_FILE,
     OPTION_ALERT_FORMAT,
     OPTION_ALERT_KEY_FILE,
+    OPTION_ALERT_TEMPLATE_FILE,
     OPTION_ALERT_HEARTBEAT_FILE,
     OPTION_ALERT_SNAPSHOT_AGE,
     OPTION_ALERT_WAL_LAG,
@@ -76,6 +79,8 @@ enum option_id {
     OPTION_HELPDESK_CONNECTION,
     OPTION_HELPDESK_PASSWORD_FILE,
     OPTION_WEBHOOK_DIRECTORY,
+    OPTION_RUNBOOK_DIRECTORY,
+    OPTION_RUNBOOK_TRUSTED_KEYS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COUNT,
@@ -100,11 +105,13 @@ enum option_group {
     GROUP_SNAPSHOT = 1 << 3,
     GROUP_RESTORE = 1 << 4,
     GROUP_LOG = 1 << 5,
-    GROUP_WAL = 1 << 6,
+    GROUP_WAL = 1 << 6,       /* how the WAL is streamed */
     GROUP_DAEMON = 1 << 7,    /* only the daemon reads them */
     GROUP_RETENTION = 1 << 8, /* what is kept, and for how long */
     GROUP_HELPDESK = 1 << 9,  /* the helpdesk's database */
-    GROUP_ALL = (1 << 10) - 1,
+    GROUP_RUNBOOK = 1 << 10,  /* where runbooks come from, and whose */
+    GROUP_SLOT = 1 << 11,     /* the stream's slot */
+    GROUP_ALL = (1 << 12) - 1,
 };
 
 struct option_row {

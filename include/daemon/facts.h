@@ -6,6 +6,7 @@
 #define DAEMON_FACTS_H
 
 #include "daemon/job.h"
+#include "store/store_meter.h"
 
 struct facts {
     bool leader;
@@ -31,12 +32,28 @@ struct facts {
     bool server_reachable;
     uint64_t server_lsn;
     uint64_t lag_bytes;
-    uint64_t slots;
+    bool has_slot;
     uint64_t slot_retained_bytes;
-    /* the outcome of the last verification */
-    bool has_verify;
-    bool verify_ok;
-    const struct job *jobs; /* ROLE_COUNT of them, borrowed */
+    bool slot_limited; /* by max_slot_wal_keep_size: */
+    uint64_t slot_safe_bytes;
+    bool slot_unreserved;
+    bool slot_lost;
+    /* the moments that can be recovered; 0 = none */
+    int64_t recoverable_first_us;
+    int64_t recoverable_last_us;
+    /* what ran, by the records in the repository; 0 = never */
+    int64_t expire_last_us;
+    int64_t verify_last_us;
+    int64_t verified_since_us; /* everything was read since then */
+    uint64_t verify_parts;
+    uint64_t verify_parts_read;
+    uint64_t verify_parts_damaged;
+    /* all objects, counted less often than the rest */
+    bool has_objects;
+    uint64_t object_count;
+    uint64_t object_bytes;
+    const struct meter *meter; /* of the daemon and its children, borrowed; NULL = none */
+    const struct job *jobs;    /* ROLE_COUNT of them, borrowed */
     uint64_t alerts_sent;
     uint64_t alerts_dropped;
 };

@@ -12,6 +12,7 @@
 
 #include "daemon/role.h"
 #include "daemon/timetable.h"
+#include "store/store_meter.h"
 
 #define JOB_HEALTHY_US ((int64_t)60 * 1000000)
 
@@ -29,11 +30,11 @@ struct job {
     struct timetable table; /* ROLE_INTERVAL, ROLE_SCHEDULED */
     int64_t again_us;       /* monotonic: tried again then; INT64_MAX = not */
     int64_t started_us;     /* monotonic */
-    uint32_t part;          /* of a job with subsets: the next one, from 0 */
     /* what happened so far */
     uint64_t runs;
     uint64_t failures;
     uint64_t failures_in_row;
+    uint64_t failures_by_kind[METER_KIND_COUNT]; /* by enum error_kind; ERROR_NONE: a signal */
     int last_exit_code;
     int64_t last_end_us; /* wall; 0 = never */
     int64_t last_success_us;
@@ -48,8 +49,10 @@ void job_schedule(struct job *job, const struct timetable *table);
 
 /* True when it must be started now; it then counts as running. */
 MUST_CHECK bool job_begin(struct job *job, const struct job_time *now);
-/* It could not be started, or ended. */
-void job_end(struct job *job, int exit_code, const struct job_time *now);
+/* It could not be started, or ended; `kind` says what it failed of (ERROR_NONE: not known). */
+void job_end(struct job *job, int exit_code, enum error_kind kind, const struct job_time *now);
+/* What an exit code alone says of a failure: ERROR_NONE for a signal. */
+enum error_kind job_failure_kind(int exit_code);
 /* How long nothing can begin by itself, in microseconds; INT64_MAX = for ever. */
 int64_t job_wait_us(const struct job *job, const struct job_time *now);
 

@@ -12,10 +12,12 @@
 enum role_id {
     ROLE_LEADER, /* holds the lock that makes this daemon the one that works */
     ROLE_STATUS, /* what metrics and alerts know */
+    ROLE_COUNT_OBJECTS,
     ROLE_WAL_STREAM,
     ROLE_SNAPSHOT,
     ROLE_VERIFY,
     ROLE_EXPIRE,
+    ROLE_DISPATCH, /* sends what runbooks queued for webhooks */
     ROLE_COUNT,
 };
 
@@ -36,7 +38,7 @@ struct role {
     enum option_id option;
     bool standby;         /* runs without the lock too */
     bool fenced;          /* takes --term n, the daemon's */
-    bool subset;          /* takes --subset n/m, another n each time */
+    bool subset;          /* takes --subset next/m */
     int64_t pause_us;     /* before it is started again after a failure; doubles each time */
     int64_t pause_max_us; /* up to this */
 };

@@ -2,6 +2,7 @@
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
+#include "base/buf.h"
 #include "base/secret.h"
 #include "config/config.h"
 #include "daemon/job.h"
@@ -16,6 +17,7 @@ struct settings {
     bool listening;
     char host[SETTINGS_HOST_SIZE]; /* IPv4 address */
     uint16_t port;
+    struct buf template; /* of alerts; empty without */
     struct secret webhook;
     struct secret key;
     struct secret heartbeat;

@@ -115,6 +115,19 @@ MUST_CHECK bool value_at_object(const struct value *array, size_t at, const stru
 MUST_CHECK bool value_at_array(const struct value *array, size_t at, const struct value **out,
                                struct error *err);
 
+/* For objects whose members are not known: every member in the order of the text. The visitor's
+ * false ends it, with its err. */
+typedef bool (*value_member_fn)(void *context, const char *key, const struct value *member,
+                                struct error *err);
+MUST_CHECK bool value_each(const struct value *object, value_member_fn visit, void *context,
+                           struct error *err);
+/* Element of an array, whatever it is. Borrowed. */
+const struct value *value_at(const struct value *array, size_t at);
+bool value_is_null(const struct value *value);
+/* Appends a text as it is, a number in digits, "true" or "false", nothing for null. False for
+ * objects and arrays. */
+MUST_CHECK bool value_put_plain(const struct value *value, struct buf *out);
+
 /* ERROR_INVALID for a member that is not among the names, with the nearest one as hint. */
 MUST_CHECK bool value_check_keys(const struct value *object, const char *const *names, size_t count,
                                  struct error *err);

@@ -18,6 +18,7 @@ struct connection_options {
     const char *conninfo;          /* libpq connection string or URI; "" = libpq's defaults */
     const struct secret *password; /* NULL: libpq's own sources */
     const char *application_name;  /* NULL: "mainstay" */
+    const char *database;          /* instead of conninfo's; NULL: conninfo's */
     bool replication;              /* a walsender: BASE_BACKUP, IDENTIFY_SYSTEM, SHOW */
     int connect_timeout_s;         /* for each host, over conninfo's; 0: conninfo's, or 10 s */
 };

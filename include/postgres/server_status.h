@@ -7,13 +7,18 @@
 struct server_status {
     bool in_recovery;
     uint64_t position; /* current insert position, or the last replayed one on a standby */
-    uint64_t slot_count;
-    bool slots_active;            /* somebody reads each of them */
-    uint64_t slot_retained_bytes; /* WAL that the one farthest behind keeps on the server */
+    /* our replication slot (view pg_replication_slots): */
+    bool has_slot;
+    bool slot_active;             /* somebody reads it */
+    uint64_t slot_retained_bytes; /* WAL that it keeps on the server */
+    bool slot_limited;            /* max_slot_wal_keep_size is set: */
+    uint64_t slot_safe_bytes;     /* WAL that may still be written before the slot is in danger */
+    bool slot_unreserved;         /* the next checkpoint may remove what it needs */
+    bool slot_lost;               /* it was removed */
 };
 
-/* Over an ordinary connection. Slots are those whose name begins with "mainstay". */
-MUST_CHECK bool connection_read_status(struct connection *connection, struct server_status *out,
-                                       struct error *err);
+/* Over an ordinary connection, about the physical slot of this name. */
+MUST_CHECK bool connection_read_status(struct connection *connection, const char *slot,
+                                       struct server_status *out, struct error *err);
 
 #endif

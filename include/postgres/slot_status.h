@@ -9,10 +9,10 @@
 
 struct slot_status {
     uint64_t system_identifier;
-    uint32_t timeline; /* of the last checkpoint */
-    uint64_t redo_lsn; /* of it: the start of a backup lies there or later */
-    bool exists;       /* a physical slot of this name */
-    bool active;       /* somebody streams from it now */
+    uint32_t timeline;      /* of the last checkpoint */
+    uint64_t redo_lsn;      /* of it: the start of a backup lies there or later */
+    bool exists;            /* a physical slot of this name */
+    bool active;            /* somebody streams from it now */
     uint64_t confirmed_lsn; /* what that one said to be durable (restart_lsn); 0: nothing yet */
 };
 

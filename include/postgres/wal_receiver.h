@@ -28,6 +28,7 @@ enum wal_problem {
     WAL_PROBLEM_AHEAD,          /* the server is not that far: it went back */
     WAL_PROBLEM_SLOT_BUSY,      /* somebody else streams from this slot */
     WAL_PROBLEM_SLOT_MISSING,
+    WAL_PROBLEM_SLOT_FOREIGN, /* a logical one */
     WAL_PROBLEM_SLOT_LOST, /* invalidated: max_slot_wal_keep_size, idle_replication_slot_timeout */
 };
 
@@ -36,7 +37,8 @@ enum wal_problem wal_problem_of(const char *sqlstate, const char *message);
 
 struct wal_receiver;
 
-/* Borrows the connection until wal_receiver_free. Gives *out. */
+/* Borrows the connection until wal_receiver_free; once that is closed, only wal_receiver_problem
+ * and wal_receiver_free are allowed. Gives *out. */
 MUST_CHECK bool wal_receiver_new(struct connection *connection, struct wal_receiver **out,
                                  struct error *err);
 /* NULL is allowed. In mid-stream the connection is then only good for closing. */
@@ -106,6 +108,12 @@ MUST_CHECK bool wal_slot_read(struct connection *connection, const char *slot, s
                               struct error *err);
 /* A physical slot that holds WAL back from now on (RESERVE_WAL). ERROR_EXISTS. */
 MUST_CHECK bool wal_slot_create(struct connection *connection, const char *slot, struct error *err);
+/* Makes it when it is not there; *out is how it is then. */
+MUST_CHECK bool wal_slot_ensure(struct connection *connection, const char *slot,
+                                struct wal_slot *out, bool *out_created, struct error *err);
+/* The same over a connection of its own; of the options, `replication` is ignored. */
+MUST_CHECK bool wal_slot_make(const struct connection_options *options, const char *slot,
+                              bool *out_created, struct error *err);
 /* ERROR_NOT_FOUND. */
 MUST_CHECK bool wal_slot_drop(struct connection *connection, const char *slot, struct error *err);
 

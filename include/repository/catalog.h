@@ -18,8 +18,8 @@ struct catalog {
     size_t count;
 };
 
-/* Lists and reads the summaries. An unreadable manifest is an entry, not an error; one that was removed
- * since it was listed is neither. Gives *out. */
+/* Lists and reads the summaries. An unreadable manifest is an entry, not an error; one that was
+ * removed since it was listed is neither. Gives *out. */
 MUST_CHECK bool catalog_load(const struct repository *repository, struct catalog *out,
                              struct error *err);
 void catalog_release(struct catalog *catalog);

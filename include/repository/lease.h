@@ -29,8 +29,8 @@ struct lease_options {
     enum lease_kind kind;
     const char *snapshot_id; /* LEASE_SNAPSHOT: the one being taken; else NULL */
     const char *parent_id;   /* what a snapshot builds on, what a reader reads; NULL: nothing */
-    uint32_t wal_timeline;   /* LEASE_SNAPSHOT without its own WAL: it needs that of this timeline */
-    uint64_t wal_from_lsn;   /* from here on; timeline 0: none */
+    uint32_t wal_timeline; /* LEASE_SNAPSHOT without its own WAL: it needs that of this timeline */
+    uint64_t wal_from_lsn; /* from here on; timeline 0: none */
     const struct clock *clock;
     const struct random_source *random;
 };

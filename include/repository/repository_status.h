@@ -3,6 +3,7 @@
 #define REPOSITORY_REPOSITORY_STATUS_H
 
 #include "repository/catalog.h"
+#include "repository/run_record.h"
 
 struct repository_status {
     uint64_t snapshot_count;
@@ -24,10 +25,19 @@ struct repository_status {
     uint64_t wal_end_lsn;  /* as far as it goes without a gap from the last good snapshot on */
     int64_t wal_stored_us; /* when the newest chunk was stored; 0 = not known */
     bool wal_gap;          /* there is WAL behind a hole */
+    /* Moments that can be recovered, as far as the store's own times tell; 0 = none. */
+    int64_t recoverable_first_us;
+    int64_t recoverable_last_us;
+    struct run_coverage verified;
+    int64_t expire_last_us; /* 0 = never */
+    bool counted;           /* every object of the repository was listed: */
+    uint64_t object_count;
+    uint64_t object_bytes;
 };
 
-/* Reads the summaries of all snapshots and lists the WAL. */
-MUST_CHECK bool repository_read_status(const struct repository *repository,
+/* Reads the summaries of all snapshots and lists the WAL and the runs; all objects too when `count`
+ * is set, which takes a request for each thousand of them. */
+MUST_CHECK bool repository_read_status(const struct repository *repository, bool count,
                                        struct repository_status *out, struct error *err);
 
 #endif

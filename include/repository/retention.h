@@ -18,8 +18,9 @@
  * one when there is none so old or no window is set. Chunks that reach behind the start of the
  * anchor, or of any kept snapshot that started after it, on that snapshot's timeline or a later
  * one, are kept. "The start" is the beginning of its segment, because PostgreSQL looks at the first
- * page of every segment that it reads. What a running snapshot finds in the archive is kept, too. So every moment of the window can be reached as far as WAL was stored. While a
- * manifest cannot be read, or none is there, all WAL is kept.
+ * page of every segment that it reads. What a running snapshot finds in the archive is kept, too.
+ * So every moment of the window can be reached as far as WAL was stored. While a manifest cannot be
+ * read, or none is there, all WAL is kept.
  */
 #ifndef REPOSITORY_RETENTION_H
 #define REPOSITORY_RETENTION_H

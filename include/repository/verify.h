@@ -27,7 +27,7 @@ struct verify_report {
     uint64_t packs_checked;
     uint64_t pages_checked;
     uint64_t bytes_read;
-    uint64_t wal_checked; /* chunks */
+    uint64_t wal_checked;            /* chunks */
     struct snapshot_wal_range *gaps; /* WAL that is not there, between WAL that is: no problem of
                                         the repository, but no recovery goes through them */
     size_t gap_count;
@@ -37,11 +37,11 @@ struct verify_report {
 };
 
 struct verify_options {
-    const char *snapshot;      /* NULL: all of them; else as for catalog_find, with the WAL that
-                                  it needs to be consistent */
-    uint32_t part;             /* 1 to parts: only this part of packs and WAL is read; all manifests */
-    uint32_t parts;            /* 0 or 1: everything */
-    int threads;               /* 0: one for each processor, at most 4: each holds a pack */
+    const char *snapshot; /* NULL: all of them; else as for catalog_find, with the WAL that
+                             it needs to be consistent */
+    uint32_t part;        /* 1 to parts: only this part of packs and WAL is read; all manifests */
+    uint32_t parts;       /* 0 or 1: everything */
+    int threads;          /* 0: one for each processor, at most 4: each holds a pack */
     struct progress *progress; /* NULL allowed */
 };
 

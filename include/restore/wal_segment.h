@@ -47,7 +47,7 @@ MUST_CHECK bool wal_segment_read(const struct repository *repository,
                                  const struct wal_segment *segment, uint8_t *out,
                                  enum wal_segment_state *out_state, struct error *err);
 
-/* The same with chain and catalog loaded as needed, once more when a chunk was merged.
+/* The same with chain and catalog loaded as needed, again when a chunk was merged.
  * ERROR_REFUSED for a timeline without history. */
 MUST_CHECK bool wal_segment_fetch(const struct repository *repository,
                                   const struct wal_source *source,

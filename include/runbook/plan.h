@@ -26,9 +26,10 @@ struct plan_options {
     uint64_t sample_count; /* 0: as the runbook says */
 };
 
-/* In a transaction of its own, READ ONLY and REPEATABLE READ; the connection has none open. The runbook is loaded again from its source, so that plan and file agree.
- * ERROR_REFUSED when limits are exceeded or a guard with `then: fail` holds (the counts are in the
- * message); a guard with `then: stop` is in the plan. Gives *out. */
+/* In a transaction of its own, READ ONLY and REPEATABLE READ; the connection has none open. The
+ * runbook is loaded again from its source, so that plan and file agree. ERROR_REFUSED when limits
+ * are exceeded or a guard with `then: fail` holds (the counts are in the message); a guard with
+ * `then: stop` is in the plan. Gives *out. */
 MUST_CHECK bool plan_make(struct connection *connection, const struct runbook *runbook,
                           const struct param_values *params, const struct plan_options *options,
                           struct plan **out, struct error *err);
@@ -37,6 +38,8 @@ MUST_CHECK bool plan_make(struct connection *connection, const struct runbook *r
  * text, or the runbook's source not that of its digest. Gives *out. */
 MUST_CHECK bool plan_parse(const char *text, size_t len, const char *what, struct plan **out,
                            struct error *err);
+/* The same from a file. */
+MUST_CHECK bool plan_read(const char *path, struct plan **out, struct error *err);
 /* The file's text, with ids; for people's eyes, on many lines. runs.plan has the same object on one
  * line (value_print), in a column that keeps the text as it is: its digest is checked again. */
 MUST_CHECK bool plan_print(const struct plan *plan, struct buf *out, struct error *err);

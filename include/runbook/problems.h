@@ -19,7 +19,7 @@ struct runbook_problem {
 };
 
 struct runbook_problems {
-    struct runbook_problem items[RUNBOOK_MAX_PROBLEMS]; /* the first ones, in the order found */
+    struct runbook_problem items[RUNBOOK_MAX_PROBLEMS]; /* the first ones that were found */
     size_t count;
     size_t error_count; /* all that are no warnings, also those that had no place in items */
 };
@@ -32,6 +32,9 @@ void problem_hint(struct runbook_problem *problem, const char *format, ...) FORM
 /* "Did you mean ...?" where a name is near, else the fallback (NULL: nothing). */
 void problem_hint_nearest(struct runbook_problem *problem, const char *word,
                           const char *const *names, size_t count, const char *otherwise);
+
+/* By place; what is of the whole file comes first. */
+void problems_sort(struct runbook_problems *problems);
 
 /* Everything that runbook_load refuses, as far as it can be seen at once (a text that is no YAML
  * has one problem). *out is NULL when there are any. False only when memory is short. */

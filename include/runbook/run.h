@@ -24,6 +24,7 @@ struct runbook_settings {
     const struct clock *clock; /* waiting between batches and polls */
     int64_t lease_us;          /* how long a lease lasts unless renewed: 30 s */
     int64_t poll_us;           /* how often a waiting run looks: 1 s */
+    int64_t at_us;             /* when notices are queued; 0: the server's clock (tests set it) */
     bool wait;                 /* false: run_work returns when people are needed */
     /* Makes a restore point and waits until the WAL stream has it; false with err when it could not
      * be confirmed. NULL: no repository is configured. Callback: the repository is above. */

@@ -286,6 +286,11 @@ const struct runbook_param *runbook_param(const struct runbook *runbook, const c
 /* "250ms", "90s", "20m", "24h", "14d" to microseconds. */
 MUST_CHECK bool runbook_duration(const char *text, int64_t *out_us);
 
+/* All steps in one row: those of `steps`, then those of `recover`; NULL behind the last. */
+const struct runbook_step *runbook_step_at(const struct runbook *runbook, size_t at);
+
+/* "duration" */
+const char *param_type_name(enum param_type type);
 /* "restore-point" */
 const char *step_uses_name(enum step_uses uses);
 

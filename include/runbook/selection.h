@@ -27,6 +27,7 @@ struct selection_context {
     const struct param_values *params;
     const struct text_list *capabilities; /* of the installed adapter */
     int64_t now_us;
+    int64_t at_us; /* of notices in a run: when they are queued; 0: the server's clock */
 };
 
 /* Segments that need a capability which is not there are left out (selection_left_out). Borrows the

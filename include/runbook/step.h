@@ -25,14 +25,4 @@ struct plan_context {
     struct plan_memory *memory; /* what planners remember beside the document */
 };
 
-struct step_kind {
-    enum step_uses uses;
-    /* Adds to the step's object in the plan: what exactly will be done. */
-    bool (*plan)(struct plan_context *context, const struct runbook_step *step, struct value *out,
-                 struct error *err);
-};
-
-/* One for every enum step_uses. */
-const struct step_kind *step_kind(enum step_uses uses);
-
 #endif

@@ -1,5 +1,6 @@
 /*
- * Opens a store from a URL and puts the wrappers around it (retry, and trace when asked).
+ * Opens a store from a URL and puts the wrappers around it (retry, trace when asked, and the meter
+ * of the process that started this one).
  *
  *   /srv/backup   file:///srv/backup                       a local directory
  *   memory:                                                a store that ends with the process

@@ -128,8 +128,8 @@ void help_put_command(const struct command *command, struct buf *out)
 void help_put_overview(const char *noun, struct buf *out)
 {
     char name[COMMAND_NAME_SIZE];
-    buf_printf(out, "mainstay: incremental PostgreSQL snapshots in object storage, and their "
-                    "restore\n\nUsage: mainstay COMMAND [OPTION]...\n\n");
+    buf_printf(out, "mainstay: PostgreSQL snapshots that come back, runbooks that act and "
+                    "undo\n\nUsage: mainstay COMMAND [OPTION]...\n\n");
     for (size_t i = 0; i < command_count(); i++) {
         const struct command *command = command_at(i);
         bool wanted = noun == NULL ? !command->hidden : strcmp(noun, command->noun) == 0;

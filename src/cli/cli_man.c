@@ -83,11 +83,15 @@ static const char *group_name(enum option_group group)
     case GROUP_DAEMON:
         return "daemon.*, alert.*";
     case GROUP_WAL:
-        return "wal.*";
+        return "wal.flush-interval, wal.chunk-size";
+    case GROUP_SLOT:
+        return "wal.slot";
     case GROUP_RETENTION:
         return "retention.*";
     case GROUP_HELPDESK:
         return "helpdesk.*, webhook.*";
+    case GROUP_RUNBOOK:
+        return "runbook.*";
     default:
         return "log.*";
     }
@@ -148,7 +152,7 @@ static void put_ends(struct buf *out)
              ".SH EXIT STATUS\n"
              "0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 verification failed "
              "(damaged data), 5 refused by a safety rule.\n"
-             ".SH SEE ALSO\n.BR mainstay.yaml (5),\n.BR pg_basebackup (1)\n");
+             ".SH SEE ALSO\n.BR mainstayd (8),\n.BR mainstay.yaml (5),\n.BR pg_basebackup (1)\n");
 }
 
 void man_put_commands(struct buf *out)
@@ -214,5 +218,98 @@ void man_put_config(struct buf *out)
     for (size_t i = 0; i < OPTION_COUNT; i++)
         put_option((enum option_id)i, out);
     buf_printf(out, ".SH FILES\n\\&./mainstay.yaml, /etc/mainstay/mainstay.yaml\n"
-                    ".SH SEE ALSO\n.BR mainstay (1)\n");
+                    ".SH SEE ALSO\n.BR mainstay (1),\n.BR mainstayd (8)\n");
+}
+
+/* --- mainstayd(8)
+ * ----------------------------------------------------------------------------------- */
+
+struct entry {
+    const char *name;
+    const char *text; /* full sentences */
+};
+
+static void put_entries(const char *heading, const struct entry *entries, size_t count,
+                        struct buf *out)
+{
+    put_heading("SH", heading, out);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, ".TP\n\\fB");
+        put_roff(entries[i].name, out);
+        buf_printf(out, "\\fR\n");
+        put_roff(entries[i].text, out);
+        buf_printf(out, "\n");
+    }
+}
+
+static const struct entry daemon_flags[] = {
+    {"--config FILE", "The configuration. Default: $MAINSTAY_CONFIG, ./mainstay.yaml or "
+                      "/etc/mainstay/mainstay.yaml."},
+    {"--check", "Read the configuration, say what is wrong, start nothing."},
+    {"--version, --help", "Print that."},
+};
+
+static const struct entry daemon_signals[] = {
+    {"SIGTERM, SIGINT",
+     "No new jobs; running ones are asked to end and killed after daemon.drain-timeout. Exit "
+     "status 0 when all ended by themselves, 1 otherwise."},
+    {"SIGHUP", "Read the configuration again as a whole and log each change; a wrong one changes "
+               "nothing. Jobs that run all the time are started anew when it concerns them."},
+};
+
+static const struct entry daemon_pages[] = {
+    {"/metrics", "Metrics in Prometheus' text format; each says in its HELP line what it is."},
+    {"/healthz", "200 while the daemon's loop runs, whatever the server and the store do: what "
+                 "fails there is not mended by a restart."},
+    {"/readyz",
+     "200 for the daemon that works, when the repository (and the server, where "
+     "postgres.connection is set) was reached within three status intervals; else 503 and the "
+     "reason on one line: a standby, one that ends, or one that cannot reach something."},
+};
+
+static const struct entry daemon_alerts[] = {
+    {"snapshot-stale", "The last good snapshot is older than alert.snapshot-age."},
+    {"wal-lag", "Nothing was stored for alert.wal-lag although the server has more WAL."},
+    {"wal-gap", "The stored WAL has a hole."},
+    {"slot-danger", "Less than a fifth of what max_slot_wal_keep_size allows is left for our slot, "
+                    "or the server has taken its WAL."},
+    {"verify-failed", "A part of the repository was damaged when it was read last."},
+    {"snapshot-unreadable", "The manifest of a snapshot cannot be read."},
+    {"store-down", "The repository could not be read three times in a row."},
+    {"server-down", "The server does not answer."},
+    {"job-failed-NAME", "A job failed alert.failures times in a row."},
+};
+
+void man_put_daemon(struct buf *out)
+{
+    put_title("MAINSTAYD", 8, out);
+    buf_printf(out, ".SH NAME\nmainstayd \\- the backup daemon of mainstay\n"
+                    ".SH SYNOPSIS\n.B mainstayd\n[\\fIOPTION\\fR]...\n.SH DESCRIPTION\n");
+    put_roff("Runs the jobs of mainstay: the WAL stream all the time, snapshots, verification and "
+             "clean-ups by their schedules. Each job is the command of the same name in a process "
+             "of its own, so that a crash in one never stops another.\n",
+             out);
+    buf_printf(out, ".PP\n");
+    put_roff("Several daemons may have the same repository. One works, the others stand by and "
+             "take over within 30 seconds after it died, or at once when it ended by itself. What "
+             "decides is in the repository, so that this is true also when the PostgreSQL server "
+             "is down. A time of the schedule that nobody was there for is made up for once, and "
+             "none is served twice, whatever the clocks do. Commands may be run beside a daemon at "
+             "any time: a snapshot waits for the one under way.\n",
+             out);
+    put_entries("OPTIONS", daemon_flags, ARRAY_LEN(daemon_flags), out);
+    put_entries("SIGNALS", daemon_signals, ARRAY_LEN(daemon_signals), out);
+    put_entries("HTTP", daemon_pages, ARRAY_LEN(daemon_pages), out);
+    put_entries("ALERTS", daemon_alerts, ARRAY_LEN(daemon_alerts), out);
+    buf_printf(out, ".PP\n");
+    put_roff("Each is told when it begins and when it is over, to the log and to "
+             "alert.webhook-file, from memory, for a day. After every good snapshot the URL in "
+             "alert.heartbeat-file is requested.\n",
+             out);
+    buf_printf(out, ".SH CONFIGURATION\nThe rest of it is in \\fBmainstay.yaml\\fR(5).\n");
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (option_row((enum option_id)i)->group == GROUP_DAEMON)
+            put_option((enum option_id)i, out);
+    }
+    buf_printf(out, ".SH SEE ALSO\n.BR mainstay (1),\n.BR mainstay.yaml (5)\n");
 }

@@ -242,6 +242,7 @@ static bool install(struct invocation *call, struct adapter_options *options, st
     buf_init(&missing, OUTPUT_MAX_BYTES);
     options->missing = &missing;
     bool done = adapter_install(connection, options, &before, err);
+    options->missing = NULL;
     const char *lines = missing.len > 0 ? buf_text(&missing) : NULL;
     if (lines != NULL)
         log_event(LOG_WARNING, "adapter.missing", "the helpdesk's schema lacks:\n%s", lines);

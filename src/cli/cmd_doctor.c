@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "config/config_fill.h"
 #include "postgres/server_check.h"
+#include "postgres/wal_receiver.h"
 
 #include <inttypes.h>
 
@@ -77,8 +78,22 @@ static bool open_store(struct check_list *list, struct session *session,
     return false;
 }
 
-static void examine(struct check_list *list, const struct config *config)
+/* What harms nobody and can be undone by one statement; the rest is for a person to decide. */
+static void mend(struct check_list *list, const struct connection_options *options,
+                 const char *slot)
 {
+    struct error err;
+    bool created = false;
+    if (!wal_slot_make(options, slot, &created, &err))
+        doctor_add_error(list, "fix.wal_slot", &err);
+    else if (created)
+        check_add(list, "fix.wal_slot", CHECK_OK,
+                  "created replication slot \"%s\": the server keeps its WAL from now on", slot);
+}
+
+static void examine(struct check_list *list, const struct invocation *call)
+{
+    const struct config *config = &call->config;
     struct error err;
     struct connection_options options;
     bool repository = false;
@@ -86,6 +101,8 @@ static void examine(struct check_list *list, const struct config *config)
     CLEANUP(session_close) struct session session = {0};
     bool server = config_fill_connection(config, &password, &options, &err);
     if (server) {
+        if (invocation_has(call, "fix"))
+            mend(list, &options, config_text(config, OPTION_WAL_SLOT));
         server_check(&options, list);
         server_check_slot(&options, config_text(config, OPTION_WAL_SLOT), list);
     } else {
@@ -105,7 +122,7 @@ static bool run_doctor(struct invocation *call, struct error *err)
     CLEANUP(free_pointer) struct check_list *list = calloc(1, sizeof *list);
     if (list == NULL)
         return error_no_memory(err, "the checks");
-    examine(list, &call->config);
+    examine(list, call);
     if (check_number_of(list, CHECK_FAILED) > 0)
         call->exit_code = 1;
     return output_checks(call, list, err);
@@ -115,8 +132,11 @@ const struct command command_doctor = {
     .noun = "doctor",
     .summary = "check server, store and repository, and say what fixes each problem",
     .details = "Writes and removes one small object under probe/ in the store; changes nothing "
-               "else. Exit code 1 when a check failed.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+               "else without --fix. Exit code 1 when a check failed.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SLOT | GROUP_LOG,
+    .flags = {{"fix", NULL, NULL,
+               "Make the replication slot of the WAL stream when it is missing. What else is wrong "
+               "is yours to mend: settings, grants and the repository; the statement is shown."}},
     .examples = {"mainstay doctor --repo /srv/backup --connection 'host=/run/postgresql'"},
     .run = run_doctor,
 };

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "repository/expire.h"
+#include "repository/run_record.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -244,8 +245,18 @@ static bool get_policy(const struct invocation *call, struct time_zone **zone,
     return error_hint(err, "Give some, for example: --keep-daily 7 --keep-weekly 5");
 }
 
+static bool record(const struct session *session, const struct clean *clean, int64_t started_us,
+                   struct error *err)
+{
+    const struct run_record done = {
+        .job = RUN_EXPIRE, .started_us = started_us, .part = 1, .parts = 1};
+    return clean->dry_run ||
+           run_record_put(&session->repository, &done, &clock_system, &random_system, err);
+}
+
 static bool run_expire(struct invocation *call, struct error *err)
 {
+    int64_t started_us = clock_now_us(&clock_system);
     struct retention_policy policy;
     CLEANUP(time_zone_cleanup) struct time_zone *zone = NULL;
     CLEANUP(session_close) struct session session = {0};
@@ -259,7 +270,7 @@ static bool run_expire(struct invocation *call, struct error *err)
         return false;
     if (!clean.dry_run && !expire_run(&clean.sweep, &clean.plan, &clean.result, err))
         return false;
-    return finish(call, &clean, err);
+    return finish(call, &clean, err) && record(&session, &clean, started_us, err);
 }
 
 static bool run_gc(struct invocation *call, struct error *err)

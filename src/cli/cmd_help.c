@@ -70,19 +70,19 @@ static bool run_completion(struct invocation *call, struct error *err)
 static bool run_man(struct invocation *call, struct error *err)
 {
     struct buf text;
-    static const char *const pages[] = {"mainstay", "mainstay.yaml"};
-    bool commands = strcmp(call->operand, pages[0]) == 0;
-    if (!commands && strcmp(call->operand, pages[1]) != 0) {
-        const char *nearest = text_nearest(call->operand, pages, ARRAY_LEN(pages));
-        (void)error_set(err, ERROR_USAGE, "no manual page \"%.80s\"", call->operand);
-        return error_hint(err, "Did you mean \"%s\"?", nearest == NULL ? pages[0] : nearest);
+    static const char *const pages[] = {"mainstay", "mainstay.yaml", "mainstayd"};
+    static void (*const put[])(struct buf * out) = {man_put_commands, man_put_config,
+                                                    man_put_daemon};
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        if (strcmp(call->operand, pages[i]) != 0)
+            continue;
+        buf_init(&text, OUTPUT_MAX_BYTES);
+        put[i](&text);
+        return print_text(call, "page", &text, err);
     }
-    buf_init(&text, OUTPUT_MAX_BYTES);
-    if (commands)
-        man_put_commands(&text);
-    else
-        man_put_config(&text);
-    return print_text(call, "page", &text, err);
+    const char *nearest = text_nearest(call->operand, pages, ARRAY_LEN(pages));
+    (void)error_set(err, ERROR_USAGE, "no manual page \"%.80s\"", call->operand);
+    return error_hint(err, "Did you mean \"%s\"?", nearest == NULL ? pages[0] : nearest);
 }
 
 const struct command command_help = {
@@ -115,7 +115,8 @@ const struct command command_man = {
     .noun = "man",
     .summary = "print a manual page in groff's format",
     .operand = "PAGE",
-    .examples = {"mainstay man mainstay | man -l -", "mainstay man mainstay.yaml | man -l -"},
+    .examples = {"mainstay man mainstay | man -l -", "mainstay man mainstay.yaml | man -l -",
+                 "mainstay man mainstayd | man -l -"},
     .hidden = true,
     .run = run_man,
 };

@@ -3,8 +3,10 @@
 #include "cli/output.h"
 #include "cli/session.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "config/config_fill.h"
+#include "postgres/wal_receiver.h"
 
 static bool print_json(const struct invocation *call, const struct repository *repository,
                        const char *id, struct error *err)
@@ -39,6 +41,38 @@ static bool print_text(const struct invocation *call, const struct repository *r
     return done;
 }
 
+static bool make_slot(const struct config *config, const char *slot, bool *out_created,
+                      struct error *err)
+{
+    struct connection_options options;
+    CLEANUP(secret_release) struct secret password = {0};
+    return config_fill_connection(config, &password, &options, err) &&
+           wal_slot_make(&options, slot, out_created, err);
+}
+
+/* Before the first snapshot, so that no WAL behind it is lost until the stream begins. The
+ * repository is there in any case: what fails here is said, and can be done again. */
+static void prepare_slot(const struct invocation *call)
+{
+    struct error err;
+    bool created = false;
+    const char *slot = config_text(&call->config, OPTION_WAL_SLOT);
+    if (config_text(&call->config, OPTION_POSTGRES_CONNECTION) == NULL ||
+        invocation_has(call, "no-slot"))
+        return;
+    if (!make_slot(&call->config, slot, &created, &err))
+        log_event(LOG_WARNING, "repository.no_slot",
+                  "replication slot \"%s\" was not made: %s. `mainstay doctor --fix` tries again, "
+                  "`mainstay wal stream` makes it, too",
+                  slot, err.text);
+    else if (created)
+        log_event(LOG_WARNING, "repository.slot",
+                  "created replication slot \"%s\": the server keeps all WAL until `mainstay wal "
+                  "stream` or mainstayd takes it. If neither will run: SELECT "
+                  "pg_drop_replication_slot('%s');",
+                  slot, slot);
+}
+
 static bool run_init(struct invocation *call, struct error *err)
 {
     struct repository_settings settings;
@@ -50,6 +84,7 @@ static bool run_init(struct invocation *call, struct error *err)
                            &session.repository, err))
         return false;
     text_hex(session.repository.id, sizeof session.repository.id, id);
+    prepare_slot(call);
     return call->json ? print_json(call, &session.repository, id, err)
                       : print_text(call, &session.repository, id, err);
 }
@@ -58,8 +93,11 @@ const struct command command_repo_init = {
     .noun = "repo",
     .verb = "init",
     .summary = "make a repository in a directory or a bucket",
-    .details = "Writes mainstay.json, once. A place that holds somebody else's objects is refused.",
-    .groups = GROUP_REPOSITORY | GROUP_INIT | GROUP_LOG,
+    .details = "Writes mainstay.json, once. A place that holds somebody else's objects is refused. "
+               "Where a connection is configured the replication slot of the WAL stream is made, "
+               "too: from then on the server keeps all WAL for the stream.",
+    .groups = GROUP_REPOSITORY | GROUP_INIT | GROUP_POSTGRES | GROUP_SLOT | GROUP_LOG,
+    .flags = {{"no-slot", NULL, NULL, "Make no replication slot."}},
     .examples = {"mainstay repo init --repo /srv/backup",
                  "mainstay repo init --repo "
                  "'s3://backup/main?endpoint=https://s3.example.net&region=eu-1'"},

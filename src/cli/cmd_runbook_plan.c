@@ -3,34 +3,16 @@
 #include "cli/helpdesk_session.h"
 #include "cli/output.h"
 #include "cli/plan_view.h"
+#include "cli/runbook_source.h"
 
 #include "base/clock.h"
-#include "base/embedded.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "document/yaml.h"
 #include "runbook/plan.h"
 
 #include <inttypes.h>
 
 enum { PARAMS_MAX = 64 };
-
-static bool runbook_source_load(const struct invocation *call, const char *name,
-                                struct runbook **out, struct error *err)
-{
-    char file[256];
-    struct buf text;
-    (void)call;
-    (void)snprintf(file, sizeof file, "%s.yaml", name);
-    const struct embedded_file *built_in = embedded_find(file);
-    if (built_in != NULL)
-        return runbook_load(built_in->text, built_in->size, file, out, err);
-    buf_init(&text, YAML_MAX_BYTES);
-    bool done = file_read_all(name, &text, err) && buf_check(&text, "a runbook", err) &&
-                runbook_load((const char *)text.data, text.len, name, out, err);
-    buf_release(&text);
-    return done;
-}
 
 static bool read_params(const struct invocation *call, const struct runbook *runbook,
                         struct param_values **out, struct error *err)
@@ -149,7 +131,7 @@ const struct command command_runbook_plan = {
         "Reads in one READ ONLY transaction. The plan is frozen: a run applies exactly it, and "
         "approvals are of its digest. Exits with 5 when a limit or a guard of the runbook says "
         "that such a plan must not be made.",
-    .groups = GROUP_HELPDESK | GROUP_LOG,
+    .groups = GROUP_HELPDESK | GROUP_RUNBOOK | GROUP_LOG,
     .flags =
         {{"param", "KEY=VALUE", NULL, "A parameter of the runbook; may be repeated.", 'p'},
          {"output", "FILE", NULL,

@@ -5,7 +5,6 @@
 #include "cli/run_session.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "runbook/plan.h"
 #include "runbook/undo.h"
@@ -16,16 +15,6 @@
 #include <string.h>
 
 /* ---- run ---- */
-
-static bool read_plan(const char *path, struct plan **out, struct error *err)
-{
-    struct buf text;
-    buf_init(&text, PLAN_MAX_BYTES);
-    bool done = file_read_all(path, &text, err) &&
-                plan_parse((const char *)text.data, text.len, path, out, err);
-    buf_release(&text);
-    return done;
-}
 
 /* Talk, not data: what will be done, before anybody is asked. */
 static void show(const struct invocation *call, struct buf *text)
@@ -51,7 +40,7 @@ static bool run_run(struct invocation *call, struct error *err)
     CLEANUP(plan_cleanup) struct plan *plan = NULL;
     CLEANUP(run_session_close) struct run_session session = {0};
     CLEANUP(free_pointer) char *run_id = NULL;
-    if (!read_plan(call->operand, &plan, err) ||
+    if (!plan_read(call->operand, &plan, err) ||
         !run_session_open(&session, call, "runbook run", err) ||
         !plan_check_database(plan, session.connection, err) || !confirm_plan(call, plan, err) ||
         !run_start(session.connection, plan, &session.settings, &run_id, err))

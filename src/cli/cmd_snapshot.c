@@ -381,12 +381,13 @@ const struct command command_snapshot_create = {
     .noun = "snapshot",
     .verb = "create",
     .summary = "take a snapshot of a running server",
-    .details = "The first snapshot is full; every later one reads everything and stores the pages "
-               "that changed. Exit code 4 says that the server reported damaged pages: the "
-               "snapshot exists and holds them as they are. Where `mainstay wal stream` stores the WAL "
-               "of the server in the same repository, the snapshot takes none of its own, and is "
-               "finished when the stream has stored the WAL up to its end.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_WAL | GROUP_LOG,
+    .details =
+        "The first snapshot is full; every later one reads everything and stores the pages "
+        "that changed. Exit code 4 says that the server reported damaged pages: the "
+        "snapshot exists and holds them as they are. Where `mainstay wal stream` stores the WAL "
+        "of the server in the same repository, the snapshot takes none of its own, and is "
+        "finished when the stream has stored the WAL up to its end.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SNAPSHOT | GROUP_SLOT | GROUP_LOG,
     .flags = {{"full", NULL, NULL, "Take every page anew, whatever older snapshots hold."},
               SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot create --repo /srv/backup --connection 'host=/run/postgresql'",

@@ -36,7 +36,8 @@ static void read_server(const struct config *config, struct status *status)
     status->has_server = config_fill_connection(config, &password, &options,
                                                 &status->server_error) &&
                          connection_open(&options, &connection, &status->server_error) &&
-                         connection_read_status(connection, &status->server, &status->server_error);
+                         connection_read_status(connection, config_text(config, OPTION_WAL_SLOT),
+                                                &status->server, &status->server_error);
 }
 
 /* What there is not has no member. */
@@ -73,6 +74,20 @@ static bool add_wal(struct value *root, const struct status *status, struct erro
            value_set_bool(wal, "gap", from->wal_gap, err);
 }
 
+static bool add_slot(struct value *server, const struct server_status *from, struct error *err)
+{
+    if (!value_set_bool(server, "slot", from->has_slot, err))
+        return false;
+    if (!from->has_slot)
+        return true;
+    return value_set_bool(server, "slot_active", from->slot_active, err) &&
+           value_set_u64(server, "slot_retained_bytes", from->slot_retained_bytes, err) &&
+           (!from->slot_limited ||
+            value_set_u64(server, "slot_safe_bytes", from->slot_safe_bytes, err)) &&
+           value_set_bool(server, "slot_unreserved", from->slot_unreserved, err) &&
+           value_set_bool(server, "slot_lost", from->slot_lost, err);
+}
+
 static bool add_server(struct value *root, const struct status *status, struct error *err)
 {
     if (!status->has_server && status->server_error.kind == ERROR_NONE)
@@ -85,9 +100,45 @@ static bool add_server(struct value *root, const struct status *status, struct e
     return value_set_bool(server, "in_recovery", status->server.in_recovery, err) &&
            value_set_u64(server, "lsn", status->server.position, err) &&
            value_set_u64(server, "lag_bytes", lag_bytes(status), err) &&
-           value_set_u64(server, "slots", status->server.slot_count, err) &&
-           value_set_bool(server, "slots_active", status->server.slots_active, err) &&
-           value_set_u64(server, "slot_retained_bytes", status->server.slot_retained_bytes, err);
+           add_slot(server, &status->server, err);
+}
+
+static bool add_recoverable(struct value *root, const struct status *status, struct error *err)
+{
+    char text[TEXT_SIZE];
+    const struct repository_status *from = &status->repository;
+    if (!from->has_snapshot)
+        return true;
+    struct value *window = value_set_new_object(root, "recoverable", err);
+    return window != NULL &&
+           value_set_text(window, "first", text_time_us(from->recoverable_first_us, text), err) &&
+           value_set_text(window, "last", text_time_us(from->recoverable_last_us, text), err) &&
+           value_set_i64(window, "first_us", from->recoverable_first_us, err) &&
+           value_set_i64(window, "last_us", from->recoverable_last_us, err);
+}
+
+/* What ran, and what it found. */
+static bool add_runs(struct value *root, const struct status *status, struct error *err)
+{
+    const struct run_coverage *read = &status->repository.verified;
+    struct value *runs = value_set_new_object(root, "runs", err);
+    return runs != NULL &&
+           value_set_i64(runs, "expire_last_us", status->repository.expire_last_us, err) &&
+           value_set_i64(runs, "verify_last_us", read->last_us, err) &&
+           value_set_i64(runs, "verified_since_us", read->since_us, err) &&
+           value_set_u64(runs, "verify_parts", read->parts, err) &&
+           value_set_u64(runs, "verify_parts_read", read->parts_read, err) &&
+           value_set_u64(runs, "verify_parts_damaged", read->parts_damaged, err);
+}
+
+static bool add_objects(struct value *root, const struct status *status, struct error *err)
+{
+    if (!status->repository.counted)
+        return true;
+    struct value *objects = value_set_new_object(root, "objects", err);
+    return objects != NULL &&
+           value_set_u64(objects, "count", status->repository.object_count, err) &&
+           value_set_u64(objects, "bytes", status->repository.object_bytes, err);
 }
 
 static bool print_json(const struct invocation *call, const struct status *status,
@@ -102,8 +153,10 @@ static bool print_json(const struct invocation *call, const struct status *statu
         !value_set_u64(snapshots, "unreadable", status->repository.unreadable_count, err) ||
         !value_set_u64(snapshots, "stored_bytes", status->repository.stored_bytes, err))
         return false;
-    return add_last(root, status, err) && add_wal(root, status, err) &&
-           add_server(root, status, err) && output_value(call, root, err);
+    return add_last(root, status, err) && add_recoverable(root, status, err) &&
+           add_wal(root, status, err) && add_server(root, status, err) &&
+           add_runs(root, status, err) && add_objects(root, status, err) &&
+           output_value(call, root, err);
 }
 
 static void put_last(const struct status *status, struct buf *out)
@@ -130,10 +183,9 @@ static void put_recoverable(const struct status *status, struct buf *out)
     const struct repository_status *from = &status->repository;
     if (!from->has_snapshot)
         return;
-    bool goes_on = from->has_wal && from->wal_stored_us > from->last_finished_us && !from->wal_gap;
-    int64_t until_us = goes_on ? from->wal_stored_us : from->last_finished_us;
-    buf_printf(out, "recoverable   from %s to %s\n", text_time_us(from->first_finished_us, first),
-               text_time_us(until_us, last));
+    buf_printf(out, "recoverable   from %s to %s\n",
+               text_time_us(from->recoverable_first_us, first),
+               text_time_us(from->recoverable_last_us, last));
 }
 
 static void put_wal(const struct status *status, struct buf *out)
@@ -151,10 +203,27 @@ static void put_wal(const struct status *status, struct buf *out)
                from->wal_gap ? ", then a gap" : "");
 }
 
+static void put_slot(const struct server_status *from, struct buf *out)
+{
+    char kept[TEXT_SIZE];
+    char safe[TEXT_SIZE];
+    if (!from->has_slot)
+        return;
+    buf_printf(out, "slot          %s, keeps %s", from->slot_active ? "in use" : "not in use",
+               text_bytes(from->slot_retained_bytes, kept));
+    if (from->slot_lost)
+        buf_printf(out, ": lost, the server removed WAL that it needs");
+    else if (from->slot_unreserved)
+        buf_printf(out, ": the next checkpoint may remove WAL that it needs");
+    else if (from->slot_limited)
+        buf_printf(out, ", %s until max_slot_wal_keep_size",
+                   text_bytes(from->slot_safe_bytes, safe));
+    buf_printf(out, "\n");
+}
+
 static void put_server(const struct status *status, struct buf *out)
 {
     char lag[TEXT_SIZE];
-    char kept[TEXT_SIZE];
     if (!status->has_server && status->server_error.kind == ERROR_NONE)
         return;
     buf_printf(out, "server        ");
@@ -163,10 +232,36 @@ static void put_server(const struct status *status, struct buf *out)
         buf_printf(out, "\n");
         return;
     }
-    buf_printf(out, "%s, %s ahead of the repository, slots keep %s\n",
+    buf_printf(out, "%s, %s ahead of the repository\n",
                status->server.in_recovery ? "standby" : "primary",
-               text_bytes(lag_bytes(status), lag),
-               text_bytes(status->server.slot_retained_bytes, kept));
+               text_bytes(lag_bytes(status), lag));
+    put_slot(&status->server, out);
+}
+
+static void put_verified(const struct status *status, struct buf *out)
+{
+    char since[TEXT_SIZE];
+    char last[TEXT_SIZE];
+    const struct run_coverage *from = &status->repository.verified;
+    if (from->last_us == 0) {
+        buf_printf(out, "verified      never on record\n");
+        return;
+    }
+    buf_printf(out, "verified      %" PRIu32 " of %" PRIu32 " parts, last at %s", from->parts_read,
+               from->parts, text_time_us(from->last_us, last));
+    if (from->since_us > 0)
+        buf_printf(out, ", all since %s", text_time_us(from->since_us, since));
+    if (from->parts_damaged > 0)
+        buf_printf(out, "; damage in %" PRIu32, from->parts_damaged);
+    buf_printf(out, "\n");
+}
+
+static void put_objects(const struct status *status, struct buf *out)
+{
+    char size[TEXT_SIZE];
+    if (status->repository.counted)
+        buf_printf(out, "objects       %" PRIu64 ", %s\n", status->repository.object_count,
+                   text_bytes(status->repository.object_bytes, size));
 }
 
 static bool print_text(const struct invocation *call, const struct status *status,
@@ -185,6 +280,8 @@ static bool print_text(const struct invocation *call, const struct status *statu
     put_recoverable(status, &text);
     put_wal(status, &text);
     put_server(status, &text);
+    put_verified(status, &text);
+    put_objects(status, &text);
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;
@@ -195,7 +292,8 @@ static bool run_status(struct invocation *call, struct error *err)
     struct status status = {.now_us = clock_now_us(&clock_system)};
     CLEANUP(session_close) struct session session = {0};
     if (!session_open(&session, &call->config, err) ||
-        !repository_read_status(&session.repository, &status.repository, err))
+        !repository_read_status(&session.repository, invocation_has(call, "objects"),
+                                &status.repository, err))
         return false;
     read_server(&call->config, &status);
     return call->json ? print_json(call, &status, err) : print_text(call, &status, err);
@@ -207,7 +305,9 @@ const struct command command_status = {
     .details = "The last good snapshot with its age, how far the stored WAL reaches, and, where "
                "postgres.connection is set, how far the server is ahead. A server that does not "
                "answer is part of the status, no failure.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_LOG,
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+    .flags = {{"objects", NULL, NULL,
+               "Count all objects of the repository too: a request for each thousand."}},
     .examples = {"mainstay status --repo /srv/backup", "mainstay status --json"},
     .run = run_status,
 };

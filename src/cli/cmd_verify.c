@@ -6,11 +6,24 @@
 
 #include "base/text.h"
 #include "config/config_fill.h"
+#include "repository/run_record.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { VERIFY_PARTS_MAX = 1000 };
+#define NEXT_PART "next/"
+
+/* One verification. */
+struct check {
+    int64_t started_us;
+    struct verify_options options;
+    struct verify_report report;
+};
+
+static void check_release(struct check *check)
+{
+    verify_report_release(&check->report);
+}
 
 static bool add_problem_value(struct value *list, const struct verify_problem *problem,
                               struct error *err)
@@ -123,50 +136,88 @@ static bool print_text(const struct invocation *call, const struct verify_report
     return done;
 }
 
-/* "2/7" */
+/* "2/7", or "next/7": the part that was read longest ago. */
 static bool parse_part(const char *text, struct verify_options *options, struct error *err)
 {
     char part[TEXT_SIZE];
     uint64_t at = 0;
     uint64_t of = 0;
     const char *slash = strchr(text, '/');
+    bool next = text_starts_with(text, NEXT_PART);
     if (slash != NULL && (size_t)(slash - text) < sizeof part) {
         (void)snprintf(part, sizeof part, "%.*s", (int)(slash - text), text);
-        if (!text_to_u64(part, &at) || !text_to_u64(slash + 1, &of))
+        if ((!next && !text_to_u64(part, &at)) || !text_to_u64(slash + 1, &of))
             of = 0;
     }
-    if (of == 0 || of > VERIFY_PARTS_MAX || at == 0 || at > of)
-        return error_set(err, ERROR_USAGE, "--subset cannot be \"%.40s\", an example is 2/7", text);
-    options->part = (uint32_t)at;
+    if (of == 0 || of > RUN_PARTS_MAX || (!next && at == 0) || at > of)
+        return error_set(err, ERROR_USAGE,
+                         "--subset cannot be \"%.40s\", examples are 2/7 and next/7", text);
+    options->part = (uint32_t)at; /* 0: the next one */
     options->parts = (uint32_t)of;
     return true;
 }
 
-static bool verify(struct invocation *call, const struct session *session,
-                   struct verify_report *report, struct error *err)
+static bool choose_next(const struct repository *repository, struct verify_options *options,
+                        struct error *err)
+{
+    struct run_coverage coverage;
+    CLEANUP(run_list_release) struct run_list list = {0};
+    if (!run_list_load(repository, &list, err))
+        return false;
+    run_list_coverage(&list, options->parts, &coverage);
+    options->part = coverage.next;
+    return true;
+}
+
+static bool fill_options(const struct invocation *call, struct verify_options *out,
+                         struct error *err)
+{
+    const char *subset = invocation_value(call, "subset");
+    config_fill_verify(&call->config, out);
+    out->snapshot = invocation_value(call, "snapshot");
+    if (out->snapshot != NULL && invocation_has(call, "record"))
+        return error_set(err, ERROR_USAGE, "--record is for all snapshots, not for one");
+    return subset == NULL || parse_part(subset, out, err);
+}
+
+static bool verify(struct invocation *call, const struct session *session, struct check *check,
+                   struct error *err)
 {
     struct progress progress = {.phase = NULL};
-    struct verify_options options;
     CLEANUP(progress_view_stop) struct progress_view view = {0};
-    config_fill_verify(&call->config, &options);
-    options.snapshot = invocation_value(call, "snapshot");
-    const char *subset = invocation_value(call, "subset");
-    if (subset != NULL && !parse_part(subset, &options, err))
+    bool next = check->options.parts > 0 && check->options.part == 0;
+    if (next && !choose_next(&session->repository, &check->options, err))
         return false;
+    struct verify_options options = check->options;
     options.progress = &progress;
     progress_view_start(&view, &progress, call);
-    return verify_run(&session->repository, &options, report, err);
+    return verify_run(&session->repository, &options, &check->report, err);
+}
+
+static bool record(const struct invocation *call, const struct session *session,
+                   const struct check *check, struct error *err)
+{
+    bool whole = check->options.parts <= 1;
+    const struct run_record done = {.job = RUN_VERIFY,
+                                    .started_us = check->started_us,
+                                    .part = whole ? 1 : check->options.part,
+                                    .parts = whole ? 1 : check->options.parts,
+                                    .outcome = check->report.problem_count > 0 ? RUN_DAMAGED
+                                                                               : RUN_GOOD};
+    return !invocation_has(call, "record") ||
+           run_record_put(&session->repository, &done, &clock_system, &random_system, err);
 }
 
 static bool run_verify(struct invocation *call, struct error *err)
 {
     CLEANUP(session_close) struct session session = {0};
-    CLEANUP(verify_report_release) struct verify_report report = {0};
-    if (!session_open(&session, &call->config, err) || !verify(call, &session, &report, err))
+    CLEANUP(check_release) struct check check = {.started_us = clock_now_us(&clock_system)};
+    if (!fill_options(call, &check.options, err) || !session_open(&session, &call->config, err) ||
+        !verify(call, &session, &check, err) || !record(call, &session, &check, err))
         return false;
-    if (report.problem_count > 0)
+    if (check.report.problem_count > 0)
         call->exit_code = error_exit_code(ERROR_CORRUPT);
-    return call->json ? print_json(call, &report, err) : print_text(call, &report, err);
+    return call->json ? print_json(call, &check.report, err) : print_text(call, &check.report, err);
 }
 
 const struct command command_snapshot_verify = {
@@ -175,13 +226,19 @@ const struct command command_snapshot_verify = {
     .summary = "read everything that snapshots need and check it",
     .details = "Reads all WAL, too. Names each damaged or missing object, and what cannot be "
                "restored without it, with exit code 4. WAL that was never stored is shown as a "
-               "gap, which is no damage. Changes nothing.",
+               "gap, which is no damage. Changes nothing; with --record it stores that it was "
+               "done, for `mainstay status` and for next/M.",
     .groups = GROUP_REPOSITORY | GROUP_RESTORE | GROUP_LOG,
     .flags = {{"snapshot", "ID", "all of them",
                "Check only this one: an id, the beginning of one, "
                "or \"latest\"."},
               {"subset", "N/M", "everything",
-               "Read only the Nth of M parts of packs and WAL: M runs together read all of them."}},
-    .examples = {"mainstay snapshot verify --repo /srv/backup"},
+               "Read only the Nth of M parts of packs and WAL: M runs together read all of them. "
+               "\"next/M\" is the part that was read longest ago, by the records in the "
+               "repository."},
+              {"record", NULL, NULL,
+               "Store in the repository that this was read, and how it was."}},
+    .examples = {"mainstay snapshot verify --repo /srv/backup",
+                 "mainstay snapshot verify --repo /srv/backup --subset next/28 --record"},
     .run = run_verify,
 };

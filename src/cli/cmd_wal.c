@@ -227,7 +227,7 @@ const struct command command_wal_stream = {
     .details = "Goes on where the repository ends, and confirms to the server only what the store "
                "has. SIGTERM stores what was received, confirms it and ends. A gap (the server has "
                "removed WAL that was never stored) ends it with exit code 1.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_SLOT | GROUP_LOG,
     .flags = {{"until", "LSN", "a signal", "End as soon as the WAL up to here is stored."},
               {"restart-after-gap", NULL, NULL,
                "After a gap go on with the WAL that the server still has. Take a new snapshot "
@@ -253,7 +253,7 @@ const struct command command_wal_merge = {
     .summary = "make large chunks of old small ones",
     .details = "Chunks that follow each other become one of at most 64 MiB. It is stored, read "
                "back and compared before the first small one is removed. The stream does this by "
-               "itself once an hour.",
+               "itself once an hour, up to 16 MiB.",
     .groups = GROUP_REPOSITORY | GROUP_LOG,
     .flags = {{"older-than", "TIME", "1h", "Younger chunks stay as they are."}},
     .examples = {"mainstay wal merge --repo /srv/backup"},

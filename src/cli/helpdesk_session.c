@@ -16,8 +16,9 @@ static const char settings[] = "SET search_path = pg_catalog, pg_temp;"
                                "SET standard_conforming_strings = on;"
                                "SET idle_in_transaction_session_timeout = '60s'";
 
-bool helpdesk_session_open(const struct config *config, const char *purpose,
-                           struct connection **out, struct error *err)
+bool helpdesk_session_open_database(const struct config *config, const char *purpose,
+                                    const char *database, struct connection **out,
+                                    struct error *err)
 {
     char name[APPLICATION_NAME_SIZE];
     struct connection_options options;
@@ -27,9 +28,16 @@ bool helpdesk_session_open(const struct config *config, const char *purpose,
     if (!config_fill_helpdesk(config, &password, &options, err))
         return false;
     options.application_name = name;
+    options.database = database;
     if (!connection_open(&options, &connection, err) ||
         !query_script(connection, settings, "prepare the session", err))
         return error_wrap(err, "helpdesk");
     *out = TAKE(connection);
     return true;
+}
+
+bool helpdesk_session_open(const struct config *config, const char *purpose,
+                           struct connection **out, struct error *err)
+{
+    return helpdesk_session_open_database(config, purpose, NULL, out, err);
 }

@@ -148,8 +148,9 @@ static const char *nearest_option(const char *name)
 
 static const char *nearest_section(const char *name)
 {
-    static const char *const sections[] = {"repository", "postgres", "store", "snapshot", "restore",
-                                           "wal",        "daemon",   "alert", "log"};
+    static const char *const sections[] = {
+        "repository", "postgres",  "store",    "snapshot", "restore", "wal", "daemon",
+        "alert",      "retention", "helpdesk", "webhook",  "runbook", "log"};
     return text_nearest(name, sections, ARRAY_LEN(sections));
 }
 

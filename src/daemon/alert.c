@@ -53,12 +53,34 @@ static bool wal_gap(const struct look *look, char text[ALERT_TEXT_SIZE])
     return look->facts->has_wal && look->facts->wal_gap;
 }
 
+/* Less than a fifth of what max_slot_wal_keep_size allows is left, or it is too late. */
+static bool slot_danger(const struct look *look, char text[ALERT_TEXT_SIZE])
+{
+    char safe[TEXT_SIZE];
+    const struct facts *facts = look->facts;
+    bool scarce = facts->slot_limited &&
+                  facts->slot_safe_bytes <
+                      (facts->slot_safe_bytes + facts->slot_retained_bytes) / 5;
+    if (facts->slot_lost)
+        (void)snprintf(
+            text, ALERT_TEXT_SIZE,
+            "the server has removed WAL that the replication slot needs: there will be a "
+            "hole, take a snapshot");
+    else
+        (void)snprintf(text, ALERT_TEXT_SIZE,
+                       "%s of WAL more and the server removes what the replication slot needs",
+                       text_bytes(facts->slot_unreserved ? 0 : facts->slot_safe_bytes, safe));
+    return facts->server_reachable && facts->has_slot &&
+           (facts->slot_lost || facts->slot_unreserved || scarce);
+}
+
 static bool verify_failed(const struct look *look, char text[ALERT_TEXT_SIZE])
 {
     (void)snprintf(text, ALERT_TEXT_SIZE,
-                   "verification found damaged or missing objects; `mainstay snapshot verify` "
-                   "names them");
-    return look->facts->has_verify && !look->facts->verify_ok;
+                   "verification found damaged or missing objects in %" PRIu64 " of %" PRIu64
+                   " parts; `mainstay snapshot verify --record` names them",
+                   look->facts->verify_parts_damaged, look->facts->verify_parts);
+    return look->facts->verify_parts_damaged > 0;
 }
 
 static bool unreadable(const struct look *look, char text[ALERT_TEXT_SIZE])
@@ -90,6 +112,7 @@ static const struct {
     [ALERT_SNAPSHOT_STALE] = {"snapshot-stale", snapshot_stale},
     [ALERT_WAL_LAG] = {"wal-lag", wal_lag},
     [ALERT_WAL_GAP] = {"wal-gap", wal_gap},
+    [ALERT_SLOT_DANGER] = {"slot-danger", slot_danger},
     [ALERT_VERIFY_FAILED] = {"verify-failed", verify_failed},
     [ALERT_UNREADABLE] = {"snapshot-unreadable", unreadable},
     [ALERT_STORE_DOWN] = {"store-down", store_down},
@@ -101,7 +124,7 @@ static bool job_failed(const struct look *look, enum role_id role, char text[ALE
                        bool before)
 {
     const struct job *job = &look->facts->jobs[role];
-    bool counted = role != ROLE_STATUS; /* store-down says it */
+    bool counted = role != ROLE_STATUS && role != ROLE_COUNT_OBJECTS; /* store-down says it */
     (void)snprintf(text, ALERT_TEXT_SIZE, "%s failed %" PRIu64 " times in a row (exit code %d)",
                    job->role->name, job->failures_in_row, job->last_exit_code);
     if (job->failures_in_row > 0 && before)

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "document/template.h"
 #include "document/value.h"
 
 #include <string.h>
@@ -60,6 +61,77 @@ static bool set_pagerduty(struct value *root, const struct alert *alert,
            value_set_text(payload, "class", alert->name, err);
 }
 
+/* --- a template of the user's
+ * --------------------------------------------------------------------- */
+
+struct names {
+    const struct alert *alert;
+    const struct alert_target *target;
+    char time[TEXT_SIZE];
+    char since[TEXT_SIZE];
+    struct buf value; /* the last one, escaped */
+};
+
+static const char *plain_value(const struct names *names, const char *name)
+{
+    const struct {
+        const char *name;
+        const char *value;
+    } table[] = {
+        {"alert", names->alert->name},
+        {"state", names->alert->raised ? "firing" : "resolved"},
+        {"text", sentence(names->alert)},
+        {"since", names->since},
+        {"time", names->time},
+        {"repository", names->target->repository},
+        {"host", names->target->host},
+        {"key", secret_is_set(names->target->key) ? names->target->key->text : ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (strcmp(table[i].name, name) == 0)
+            return table[i].value;
+    }
+    return NULL;
+}
+
+/* As it stands within the quotes of a JSON text. */
+static const char *look_up(void *context, const char *name)
+{
+    struct names *names = context;
+    const char *text = plain_value(names, name);
+    if (text == NULL)
+        return NULL;
+    buf_clear(&names->value);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            buf_printf(&names->value, "\\%c", *text);
+        else if ((unsigned char)*text < 0x20)
+            buf_printf(&names->value, "\\u%04x", (unsigned)*text);
+        else
+            buf_put_u8(&names->value, (uint8_t)*text);
+    }
+    return buf_text(&names->value);
+}
+
+static bool put_template(const struct alert *alert, const struct alert_target *target,
+                         struct buf *out, struct error *err)
+{
+    struct names names = {.alert = alert, .target = target};
+    CLEANUP(buf_release) struct buf text;
+    (void)text_time_us(alert->now_us, names.time);
+    (void)text_time_us(alert->since_us, names.since);
+    buf_init(&text, ALERT_JSON_MAX_BYTES);
+    buf_init(&names.value, ALERT_JSON_MAX_BYTES);
+    bool done = template_render(target->text, TEMPLATE_TEXT, look_up, &names, &text, err);
+    buf_release(&names.value);
+    if (!done)
+        return false;
+    CLEANUP(value_cleanup)
+    struct value *root = value_parse(text.data, text.len, ALERT_JSON_MAX_BYTES,
+                                     "what the template of alerts gives", err);
+    return root != NULL && value_print(root, false, out, err);
+}
+
 bool alert_put_json(const struct alert *alert, const struct alert_target *target, struct buf *out,
                     struct error *err)
 {
@@ -68,6 +140,8 @@ bool alert_put_json(const struct alert *alert, const struct alert_target *target
         bool (*set)(struct value *root, const struct alert *alert,
                     const struct alert_target *target, struct error *err);
     } formats[] = {{"generic", set_generic}, {"slack", set_slack}, {"pagerduty", set_pagerduty}};
+    if (strcmp(target->format, "template") == 0)
+        return put_template(alert, target, out, err);
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
     if (root == NULL)
         return false;

@@ -33,6 +33,17 @@ static bool take_wal(struct facts *facts, const struct value *root, struct error
                            value_get_bool(wal, "gap", &facts->wal_gap, err));
 }
 
+static bool take_slot(struct facts *facts, const struct value *server, struct error *err)
+{
+    facts->slot_limited = value_has(server, "slot_safe_bytes");
+    if (!value_get_bool(server, "slot", &facts->has_slot, err) ||
+        !value_get_bool_or(server, "slot_unreserved", false, &facts->slot_unreserved, err) ||
+        !value_get_bool_or(server, "slot_lost", false, &facts->slot_lost, err))
+        return false;
+    return value_get_u64_or(server, "slot_retained_bytes", 0, &facts->slot_retained_bytes, err) &&
+           value_get_u64_or(server, "slot_safe_bytes", 0, &facts->slot_safe_bytes, err);
+}
+
 static bool take_server(struct facts *facts, const struct value *root, struct error *err)
 {
     const struct value *server;
@@ -47,8 +58,41 @@ static bool take_server(struct facts *facts, const struct value *root, struct er
     return !facts->server_reachable ||
            (value_get_u64(server, "lsn", &facts->server_lsn, err) &&
             value_get_u64(server, "lag_bytes", &facts->lag_bytes, err) &&
-            value_get_u64(server, "slots", &facts->slots, err) &&
-            value_get_u64(server, "slot_retained_bytes", &facts->slot_retained_bytes, err));
+            take_slot(facts, server, err));
+}
+
+static bool take_recoverable(struct facts *facts, const struct value *root, struct error *err)
+{
+    const struct value *window;
+    facts->recoverable_first_us = 0;
+    facts->recoverable_last_us = 0;
+    return value_find_object(root, "recoverable", &window, err) &&
+           (window == NULL ||
+            (value_get_i64(window, "first_us", &facts->recoverable_first_us, err) &&
+             value_get_i64(window, "last_us", &facts->recoverable_last_us, err)));
+}
+
+static bool take_runs(struct facts *facts, const struct value *root, struct error *err)
+{
+    const struct value *runs;
+    return value_get_object(root, "runs", &runs, err) &&
+           value_get_i64(runs, "expire_last_us", &facts->expire_last_us, err) &&
+           value_get_i64(runs, "verify_last_us", &facts->verify_last_us, err) &&
+           value_get_i64(runs, "verified_since_us", &facts->verified_since_us, err) &&
+           value_get_u64(runs, "verify_parts", &facts->verify_parts, err) &&
+           value_get_u64(runs, "verify_parts_read", &facts->verify_parts_read, err) &&
+           value_get_u64(runs, "verify_parts_damaged", &facts->verify_parts_damaged, err);
+}
+
+/* Not in every status: what is known stays known. */
+static bool take_objects(struct facts *facts, const struct value *root, struct error *err)
+{
+    const struct value *objects;
+    if (!value_find_object(root, "objects", &objects, err))
+        return false;
+    facts->has_objects |= objects != NULL;
+    return objects == NULL || (value_get_u64(objects, "count", &facts->object_count, err) &&
+                               value_get_u64(objects, "bytes", &facts->object_bytes, err));
 }
 
 bool facts_take_status(struct facts *facts, const void *text, size_t len, int64_t now_us,
@@ -58,7 +102,8 @@ bool facts_take_status(struct facts *facts, const void *text, size_t len, int64_
     CLEANUP(value_cleanup)
     struct value *root = value_parse(text, len, STATUS_MAX_BYTES, "the status", err);
     if (root == NULL || !take_snapshots(&read, root, err) || !take_wal(&read, root, err) ||
-        !take_server(&read, root, err))
+        !take_server(&read, root, err) || !take_recoverable(&read, root, err) ||
+        !take_runs(&read, root, err) || !take_objects(&read, root, err))
         return false;
     read.has_status = true;
     read.status_us = now_us;

@@ -58,8 +58,20 @@ static bool is_final(int exit_code)
            exit_code == error_exit_code(ERROR_REFUSED);
 }
 
+enum error_kind job_failure_kind(int exit_code)
+{
+    static const enum error_kind kinds[] = {ERROR_USAGE, ERROR_NOT_FOUND, ERROR_CORRUPT,
+                                            ERROR_REFUSED};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (exit_code == error_exit_code(kinds[i]))
+            return kinds[i];
+    }
+    return exit_code > 128 ? ERROR_NONE : ERROR_IO;
+}
+
 /* An always-on job never ends well by itself, unless it was asked to. */
-static void plan_again(struct job *job, int exit_code, const struct job_time *now)
+static void plan_again(struct job *job, int exit_code, enum error_kind kind,
+                       const struct job_time *now)
 {
     bool always = job->role->policy == ROLE_ALWAYS;
     bool failed = (exit_code != 0 || always) && !job->stopping;
@@ -71,12 +83,13 @@ static void plan_again(struct job *job, int exit_code, const struct job_time *no
         return;
     }
     job->failures++;
+    job->failures_by_kind[kind != ERROR_NONE ? kind : job_failure_kind(exit_code)]++;
     job->failures_in_row++;
     if (job->enabled && (always || !is_final(exit_code)))
         job->again_us = now->monotonic_us + job_pause_us(job->role, job->failures_in_row);
 }
 
-void job_end(struct job *job, int exit_code, const struct job_time *now)
+void job_end(struct job *job, int exit_code, enum error_kind kind, const struct job_time *now)
 {
     job->running = false;
     timetable_end(&job->table);
@@ -85,7 +98,7 @@ void job_end(struct job *job, int exit_code, const struct job_time *now)
     job->last_duration_us = now->monotonic_us - job->started_us;
     if (exit_code == 0 && !job->stopping)
         job->last_success_us = now->wall_us;
-    plan_again(job, exit_code, now);
+    plan_again(job, exit_code, kind, now);
     job->stopping = false;
 }
 

@@ -103,14 +103,65 @@ static bool server_lag(const struct moment *at, double *out)
 {
     return give(at->facts->server_reachable, (double)at->facts->lag_bytes, out);
 }
+static bool has_slot(const struct moment *at)
+{
+    return at->facts->server_reachable && at->facts->has_slot;
+}
 static bool slot_retained(const struct moment *at, double *out)
 {
-    return give(at->facts->server_reachable && at->facts->slots > 0,
-                (double)at->facts->slot_retained_bytes, out);
+    return give(has_slot(at), (double)at->facts->slot_retained_bytes, out);
+}
+static bool slot_safe(const struct moment *at, double *out)
+{
+    return give(has_slot(at) && at->facts->slot_limited, (double)at->facts->slot_safe_bytes, out);
+}
+static bool slot_lost(const struct moment *at, double *out)
+{
+    return give(has_slot(at), at->facts->slot_lost, out);
+}
+static bool first_point(const struct moment *at, double *out)
+{
+    return give(at->facts->recoverable_first_us > 0, seconds(at->facts->recoverable_first_us), out);
+}
+static bool last_point(const struct moment *at, double *out)
+{
+    return give(at->facts->recoverable_last_us > 0, seconds(at->facts->recoverable_last_us), out);
+}
+static bool objects(const struct moment *at, double *out)
+{
+    return give(at->facts->has_objects, (double)at->facts->object_count, out);
+}
+static bool object_bytes(const struct moment *at, double *out)
+{
+    return give(at->facts->has_objects, (double)at->facts->object_bytes, out);
 }
 static bool verify_ok(const struct moment *at, double *out)
 {
-    return give(at->facts->has_verify, at->facts->verify_ok, out);
+    return give(at->facts->verify_last_us > 0, at->facts->verify_parts_damaged == 0, out);
+}
+static bool verify_time(const struct moment *at, double *out)
+{
+    return give(at->facts->verify_last_us > 0, seconds(at->facts->verify_last_us), out);
+}
+static bool verified_since(const struct moment *at, double *out)
+{
+    return give(at->facts->verified_since_us > 0, seconds(at->facts->verified_since_us), out);
+}
+static bool verify_parts(const struct moment *at, double *out)
+{
+    return give(at->facts->verify_last_us > 0, (double)at->facts->verify_parts, out);
+}
+static bool verify_read(const struct moment *at, double *out)
+{
+    return give(at->facts->verify_last_us > 0, (double)at->facts->verify_parts_read, out);
+}
+static bool verify_damaged(const struct moment *at, double *out)
+{
+    return give(at->facts->verify_last_us > 0, (double)at->facts->verify_parts_damaged, out);
+}
+static bool expire_time(const struct moment *at, double *out)
+{
+    return give(at->facts->expire_last_us > 0, seconds(at->facts->expire_last_us), out);
 }
 static bool alerts_sent(const struct moment *at, double *out)
 {
@@ -186,10 +237,37 @@ static const struct metric table[] = {
      server_lag, NULL},
     {"mainstay_wal_gap", "gauge", "Whether the stored WAL has a hole.", wal_gap, NULL},
     {"mainstay_server_up", "gauge", "Whether the PostgreSQL server answered.", server_up, NULL},
-    {"mainstay_slot_retained_bytes", "gauge", "WAL that our replication slots keep on the server.",
+    {"mainstay_first_recoverable_time_seconds", "gauge",
+     "The earliest moment that can be recovered: the end of the oldest good snapshot.", first_point,
+     NULL},
+    {"mainstay_last_recoverable_time_seconds", "gauge",
+     "The latest moment that can be recovered: when WAL was stored last, without a hole.",
+     last_point, NULL},
+    {"mainstay_slot_retained_bytes", "gauge", "WAL that our replication slot keeps on the server.",
      slot_retained, NULL},
-    {"mainstay_verify_ok", "gauge", "Whether the last verification found everything sound.",
+    {"mainstay_slot_safe_bytes", "gauge",
+     "WAL that may still be written before max_slot_wal_keep_size takes the slot; absent without a "
+     "limit.",
+     slot_safe, NULL},
+    {"mainstay_slot_lost", "gauge", "Whether the server removed WAL that the slot needs.",
+     slot_lost, NULL},
+    {"mainstay_repository_objects", "gauge", "Objects in the repository, when counted last.",
+     objects, NULL},
+    {"mainstay_repository_size_bytes", "gauge", "Size of all of them.", object_bytes, NULL},
+    {"mainstay_verify_ok", "gauge", "Whether no part of the repository is known to be damaged.",
      verify_ok, NULL},
+    {"mainstay_last_verify_time_seconds", "gauge", "When a verification began last.", verify_time,
+     NULL},
+    {"mainstay_verified_since_time_seconds", "gauge",
+     "Everything in the repository was read then or later; absent until it was.", verified_since,
+     NULL},
+    {"mainstay_verify_parts", "gauge", "Parts into which verification divides the repository.",
+     verify_parts, NULL},
+    {"mainstay_verify_parts_read", "gauge", "Those that were ever read.", verify_read, NULL},
+    {"mainstay_verify_parts_damaged", "gauge", "Those that were damaged when read last.",
+     verify_damaged, NULL},
+    {"mainstay_last_expire_time_seconds", "gauge", "When a clean-up began last.", expire_time,
+     NULL},
     {"mainstay_alerts_sent_total", "counter", "Alerts and recoveries that were delivered.",
      alerts_sent, NULL},
     {"mainstay_alerts_dropped_total", "counter", "Alerts given up after many attempts.",
@@ -221,6 +299,74 @@ static void put_jobs(const struct metric *metric, const struct moment *at, struc
     }
 }
 
+static void put_failures(const struct facts *facts, struct buf *out)
+{
+    static const char name[] = "mainstay_job_failures_by_kind_total";
+    put_head(name, "counter", "Failures of a job by what failed.", out);
+    for (size_t i = 0; facts->jobs != NULL && i < ROLE_COUNT; i++) {
+        const struct job *job = &facts->jobs[i];
+        for (size_t kind = 0; kind < METER_KIND_COUNT; kind++) {
+            if (job->failures_by_kind[kind] > 0)
+                buf_printf(out, "%s{job=\"%s\",kind=\"%s\"} %" PRIu64 "\n", name, job->role->name,
+                           kind == ERROR_NONE ? "signal" : error_kind_name((enum error_kind)kind),
+                           job->failures_by_kind[kind]);
+        }
+    }
+}
+
+static void put_durations(const struct meter_counts *counts, const char *operation, struct buf *out)
+{
+    static const char name[] = "mainstay_store_request_duration_seconds";
+    for (size_t i = 0; i < METER_BOUND_COUNT; i++)
+        buf_printf(out, "%s_bucket{operation=\"%s\",le=\"%.17g\"} %" PRIu64 "\n", name, operation,
+                   seconds(meter_bounds_us[i]), counts->within[i]);
+    buf_printf(out, "%s_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, operation,
+               counts->requests);
+    buf_printf(out, "%s_sum{operation=\"%s\"} %.17g\n", name, operation,
+               (double)counts->total_us / 1e6);
+    buf_printf(out, "%s_count{operation=\"%s\"} %" PRIu64 "\n", name, operation, counts->requests);
+}
+
+static void put_errors(const struct meter_counts *counts, const char *operation, struct buf *out)
+{
+    for (size_t kind = ERROR_NONE + 1; kind < METER_KIND_COUNT; kind++) {
+        if (counts->errors[kind] > 0)
+            buf_printf(out,
+                       "mainstay_store_errors_total{operation=\"%s\",kind=\"%s\"} %" PRIu64 "\n",
+                       operation, error_kind_name((enum error_kind)kind), counts->errors[kind]);
+    }
+}
+
+/* What the daemon's children asked of the store. Read once: counters move while they are printed,
+ * and the parts of a histogram must agree. */
+static void put_store(const struct meter *meter, struct buf *out)
+{
+    uint64_t sent = 0;
+    uint64_t received = 0;
+    struct meter_counts counts[METER_OPERATION_COUNT];
+    for (size_t i = 0; i < METER_OPERATION_COUNT; i++) {
+        meter_read(meter, (enum meter_operation)i, &counts[i]);
+        sent += counts[i].sent_bytes;
+        received += counts[i].received_bytes;
+    }
+    put_head("mainstay_store_requests_total", "counter", "Requests to the store, retries too.",
+             out);
+    for (size_t i = 0; i < METER_OPERATION_COUNT; i++)
+        buf_printf(out, "mainstay_store_requests_total{operation=\"%s\"} %" PRIu64 "\n",
+                   meter_operation_name((enum meter_operation)i), counts[i].requests);
+    put_head("mainstay_store_errors_total", "counter", "Those that failed, by what failed.", out);
+    for (size_t i = 0; i < METER_OPERATION_COUNT; i++)
+        put_errors(&counts[i], meter_operation_name((enum meter_operation)i), out);
+    put_head("mainstay_store_request_duration_seconds", "histogram",
+             "How long requests to the store took.", out);
+    for (size_t i = 0; i < METER_OPERATION_COUNT; i++)
+        put_durations(&counts[i], meter_operation_name((enum meter_operation)i), out);
+    put_head("mainstay_store_sent_bytes_total", "counter", "Bytes of objects stored.", out);
+    buf_printf(out, "mainstay_store_sent_bytes_total %" PRIu64 "\n", sent);
+    put_head("mainstay_store_received_bytes_total", "counter", "Bytes of objects read.", out);
+    buf_printf(out, "mainstay_store_received_bytes_total %" PRIu64 "\n", received);
+}
+
 void metrics_put(const struct facts *facts, const struct job_time *now, struct buf *out)
 {
     const struct moment at = {.facts = facts, .now = now};
@@ -235,4 +381,7 @@ void metrics_put(const struct facts *facts, const struct job_time *now, struct b
         else if (metric->fact(&at, &value))
             buf_printf(out, "%s %.17g\n", metric->name, value);
     }
+    put_failures(facts, out);
+    if (facts->meter != NULL)
+        put_store(facts->meter, out);
 }

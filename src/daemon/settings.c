@@ -1,8 +1,11 @@
 #include "daemon/settings.h"
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config_fill.h"
+#include "daemon/alert_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +16,7 @@ void settings_release(struct settings *settings)
 {
     config_release(&settings->config);
     time_zone_free(settings->zone);
+    buf_release(&settings->template);
     secret_release(&settings->webhook);
     secret_release(&settings->key);
     secret_release(&settings->heartbeat);
@@ -60,6 +64,33 @@ static bool load_secret(const struct config *config, enum option_id id, struct s
     return error_wrap(err, "%s", option_row(id)->name);
 }
 
+/* Tried out with values that need care, so that no alert fails on it later. */
+static bool load_template(struct settings *settings, struct error *err)
+{
+    const struct config *config = &settings->config;
+    const char *path = config_text(config, OPTION_ALERT_TEMPLATE_FILE);
+    struct alert alert = {.raised = true, .name = "wal-gap", .text = "\"a\\b\"\n"};
+    CLEANUP(buf_release) struct buf tried;
+    buf_init(&tried, ALERT_JSON_MAX_BYTES);
+    if (strcmp(config_text(config, OPTION_ALERT_FORMAT), "template") != 0)
+        return true;
+    if (path == NULL)
+        return error_set(err, ERROR_USAGE, "alert.format template needs it");
+    buf_init(&settings->template, ALERT_TEMPLATE_MAX_BYTES);
+    if (!file_read_all(path, &settings->template, err))
+        return false;
+    const struct alert_target target = {.format = "template",
+                                        .text = buf_text(&settings->template),
+                                        .repository = "s3://bucket/prefix",
+                                        .host = "host",
+                                        .key = &settings->key};
+    if (target.text == NULL || !alert_put_json(&alert, &target, &tried, err)) {
+        err->kind = ERROR_USAGE;
+        return false;
+    }
+    return true;
+}
+
 static bool load_alerts(struct settings *settings, struct error *err)
 {
     const struct config *config = &settings->config;
@@ -70,7 +101,7 @@ static bool load_alerts(struct settings *settings, struct error *err)
     bool pagerduty = strcmp(config_text(config, OPTION_ALERT_FORMAT), "pagerduty") == 0;
     if (pagerduty && secret_is_set(&settings->webhook) && !secret_is_set(&settings->key))
         return error_set(err, ERROR_USAGE, "alert.format pagerduty needs alert.key-file");
-    return true;
+    return load_template(settings, err) || error_wrap(err, "alert.template-file");
 }
 
 /* What the daemon's children would refuse, each time. */

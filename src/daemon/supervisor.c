@@ -118,8 +118,8 @@ static void drain(struct supervisor *supervisor)
 {
     if (!supervisor->facts.draining || jobs_writers_run(supervisor))
         return;
-    job_stop(supervisor, ROLE_STATUS);
-    job_stop(supervisor, ROLE_LEADER);
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        job_stop(supervisor, (enum role_id)i);
     supervisor->ended = !jobs_any_run(supervisor);
 }
 
@@ -185,6 +185,20 @@ static void run_loop(struct supervisor *supervisor)
     }
 }
 
+/* Before there is another thread: the environment is not for several. */
+static bool share_meter(struct supervisor *supervisor, struct error *err)
+{
+    int fd;
+    char number[16];
+    if (!meter_new(&supervisor->meter, &fd, err))
+        return false;
+    supervisor->facts.meter = supervisor->meter;
+    (void)snprintf(number, sizeof number, "%d", fd);
+    if (setenv(METER_VARIABLE, number, 1) != 0)
+        return error_no_memory(err, "the environment");
+    return true;
+}
+
 static void set_up_jobs(struct supervisor *supervisor)
 {
     struct job_time now = supervisor_now();
@@ -193,8 +207,6 @@ static void set_up_jobs(struct supervisor *supervisor)
         process_init(&supervisor->processes[i]);
         supervisor->kill_us[i] = INT64_MAX;
     }
-    /* Another part each day, also for a daemon that is started every day. */
-    supervisor->jobs[ROLE_VERIFY].part = (uint32_t)(now.wall_us / 1000000 / 86400);
     supervisor->facts = (struct facts){.started_us = now.wall_us, .jobs = supervisor->jobs};
     jobs_apply(supervisor, NULL);
 }
@@ -206,6 +218,7 @@ static void release(struct supervisor *supervisor)
     for (size_t i = 0; i < ROLE_COUNT; i++)
         process_release(&supervisor->processes[i]);
     close_fd(&supervisor->signal_fd);
+    meter_free(supervisor->meter);
     settings_release(&supervisor->settings);
 }
 
@@ -221,7 +234,7 @@ bool supervisor_run(const struct supervisor_options *options, struct settings *s
     };
     *settings = (struct settings){0};
     set_up_jobs(&supervisor);
-    bool done = open_signals(&supervisor.signal_fd, err) &&
+    bool done = open_signals(&supervisor.signal_fd, err) && share_meter(&supervisor, err) &&
                 courier_start(&supervisor.courier, err) && report_listen(&supervisor, err);
     if (done) {
         log_event(LOG_INFO, "daemon.started", "daemon started");

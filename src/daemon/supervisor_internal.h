@@ -9,8 +9,6 @@
 #include "daemon/supervisor.h"
 #include "net/http_server.h"
 
-enum { VERIFY_PARTS_MAX = 1000 };
-
 struct supervisor {
     const struct supervisor_options *options;
     struct settings settings;
@@ -18,9 +16,10 @@ struct supervisor {
     struct process processes[ROLE_COUNT];
     int64_t kill_us[ROLE_COUNT]; /* monotonic: SIGKILL then; INT64_MAX = not */
     struct facts facts;
-    bool resume;                        /* the next status says when the last snapshot was */
-    uint64_t gap_lsn;                   /* of the gap that a snapshot was started for; 0 = none */
-    bool part_failed[VERIFY_PARTS_MAX]; /* parts of the repository found damaged last time */
+    struct meter *meter;
+    bool resume;                      /* the next status says what ran last */
+    uint64_t runs_before[ROLE_COUNT]; /* of each job, when this daemon began to lead */
+    uint64_t gap_lsn;                 /* of the gap that a snapshot was started for; 0 = none */
     struct alert_state alerts;
     struct courier *courier;
     struct http_server *server; /* NULL: not listening */

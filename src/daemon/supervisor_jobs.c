@@ -13,12 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { ARGUMENTS_MAX = ROLE_WORDS_MAX + 8, NUMBER_SIZE = 32 };
-
-static uint32_t part_count(const struct supervisor *supervisor)
-{
-    return (uint32_t)config_amount(&supervisor->settings.config, OPTION_DAEMON_VERIFY_RUNS);
-}
+enum { ARGUMENTS_MAX = ROLE_WORDS_MAX + 8, NUMBER_SIZE = 32, RESUME_ATTEMPTS = 3 };
 
 /* --- settings
  * -------------------------------------------------------------------------------------- */
@@ -124,7 +119,11 @@ static bool may_run(const struct supervisor *supervisor, enum role_id role)
         return false;
     if (role == ROLE_LEADER)
         return !jobs_writers_run(supervisor);
-    return supervisor->jobs[role].role->standby || supervisor->facts.leader;
+    /* Not before the store has said what ran last, or has been asked for it often enough. */
+    if (role_row(role)->policy == ROLE_SCHEDULED && supervisor->resume &&
+        supervisor->jobs[ROLE_STATUS].failures_in_row < RESUME_ATTEMPTS)
+        return false;
+    return role_row(role)->standby || supervisor->facts.leader;
 }
 
 static bool start(struct supervisor *supervisor, enum role_id role, struct error *err)
@@ -133,14 +132,13 @@ static bool start(struct supervisor *supervisor, enum role_id role, struct error
     char part[NUMBER_SIZE];
     char term[NUMBER_SIZE];
     size_t count = 0;
-    struct job *job = &supervisor->jobs[role];
-    const struct role *row = job->role;
+    const struct role *row = role_row(role);
     arguments[count++] = row->own ? supervisor->options->own_program : supervisor->options->program;
     for (size_t i = 0; i < ROLE_WORDS_MAX && row->words[i] != NULL; i++)
         arguments[count++] = row->words[i];
     if (row->subset) {
-        uint32_t parts = part_count(supervisor);
-        (void)snprintf(part, sizeof part, "%" PRIu32 "/%" PRIu32, job->part % parts + 1, parts);
+        (void)snprintf(part, sizeof part, "next/%" PRId64,
+                       config_amount(&supervisor->settings.config, OPTION_DAEMON_VERIFY_RUNS));
         arguments[count++] = "--subset";
         arguments[count++] = part;
     }
@@ -171,7 +169,7 @@ static void start_due(struct supervisor *supervisor)
         if (start(supervisor, (enum role_id)i, &err))
             continue;
         log_error("job.unstartable", &err);
-        job_end(&supervisor->jobs[i], 127, &now);
+        job_end(&supervisor->jobs[i], 127, err.kind, &now);
     }
 }
 
@@ -186,6 +184,7 @@ static void become_leader(struct supervisor *supervisor, uint64_t term)
     /* What came due before was another daemon's. */
     for (size_t i = 0; i < ROLE_COUNT; i++) {
         struct job *job = &supervisor->jobs[i];
+        supervisor->runs_before[i] = job->runs;
         if (job->timed && !job->role->standby)
             timetable_init(&job->table, &supervisor->settings.crons[i], supervisor->settings.zone,
                            job->table.jitter_us, &random_system, now.wall_us);
@@ -244,23 +243,76 @@ int64_t jobs_wait_us(const struct supervisor *supervisor)
 /* --- results
  * --------------------------------------------------------------------------------------- */
 
-/* The message of {"error": {"message": ...}}, if that is what it printed. */
-static void log_failure(const struct job *job, const struct process *process, int exit_code)
+/* Of {"error": {"kind": ..., "message": ...}}, if that is what it printed. */
+struct failure {
+    struct value *root;
+    const char *message;  /* borrowed from it; "" */
+    enum error_kind kind; /* ERROR_NONE: it did not say */
+};
+
+static void failure_release(struct failure *failure)
+{
+    value_free(failure->root);
+}
+
+static enum error_kind kind_of_name(const char *name)
+{
+    enum error_kind kind = ERROR_NONE;
+    for (int i = ERROR_NONE + 1; i < METER_KIND_COUNT; i++) {
+        if (strcmp(error_kind_name((enum error_kind)i), name) == 0)
+            kind = (enum error_kind)i;
+    }
+    return kind;
+}
+
+static void read_failure(const struct process *process, struct failure *out)
 {
     struct error ignored;
     const struct value *inner = NULL;
-    const char *message = "";
-    CLEANUP(value_cleanup) struct value *root = NULL;
-    if (process->out.len > 0 && !process->cut)
-        root = value_parse(process->out.data, process->out.len, PROCESS_OUTPUT_MAX_BYTES, "output",
-                           &ignored);
-    if (root != NULL && value_is_object(root) &&
-        value_find_object(root, "error", &inner, &ignored) && inner != NULL &&
-        !value_get_text(inner, "message", &message, &ignored))
-        message = "";
+    const char *kind;
+    *out = (struct failure){.message = ""};
+    if (process->out.len == 0 || process->cut)
+        return;
+    out->root = value_parse(process->out.data, process->out.len, PROCESS_OUTPUT_MAX_BYTES, "output",
+                            &ignored);
+    if (out->root == NULL || !value_is_object(out->root) ||
+        !value_find_object(out->root, "error", &inner, &ignored) || inner == NULL)
+        return;
+    if (!value_get_text(inner, "message", &out->message, &ignored))
+        out->message = "";
+    if (value_get_text(inner, "kind", &kind, &ignored))
+        out->kind = kind_of_name(kind);
+}
+
+static void log_failure(const struct job *job, const struct failure *failure, int exit_code)
+{
     log_event(LOG_WARNING, "job.failed",
               "%s failed with exit code %d, %" PRIu64 " times in a row%s%s", job->role->name,
-              exit_code, job->failures_in_row, message[0] == '\0' ? "" : ": ", message);
+              exit_code, job->failures_in_row, failure->message[0] == '\0' ? "" : ": ",
+              failure->message);
+}
+
+/* What came due since the last run is due now. A repository without any snapshot gets one at once;
+ * what never ran otherwise waits for its time. */
+static void resume_schedules(struct supervisor *supervisor, const struct job_time *now)
+{
+    const struct facts *facts = &supervisor->facts;
+    const struct {
+        enum role_id role;
+        bool known;
+        int64_t last_us;
+    } last[] = {
+        {ROLE_SNAPSHOT, true, facts->has_snapshot ? facts->snapshot_started_us : 0},
+        {ROLE_VERIFY, facts->verify_last_us > 0, facts->verify_last_us},
+        {ROLE_EXPIRE, facts->expire_last_us > 0, facts->expire_last_us},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(last); i++) {
+        struct job *job = &supervisor->jobs[last[i].role];
+        bool untouched = !job->running && job->runs == supervisor->runs_before[last[i].role];
+        if (job->timed && last[i].known && untouched)
+            timetable_resume(&job->table, last[i].last_us, now->wall_us);
+    }
+    supervisor->resume = false;
 }
 
 /* Recovery cannot go through a gap: what lies behind it needs a snapshot of its own, once. */
@@ -277,12 +329,11 @@ static void answer_gap(struct supervisor *supervisor)
     snapshot->again_us = supervisor_now().monotonic_us;
 }
 
-static void take_status(struct supervisor *supervisor)
+static void take_status(struct supervisor *supervisor, enum role_id role)
 {
     struct error err;
     struct job_time now = supervisor_now();
-    const struct process *process = &supervisor->processes[ROLE_STATUS];
-    struct job *snapshot = &supervisor->jobs[ROLE_SNAPSHOT];
+    const struct process *process = &supervisor->processes[role];
     if (!facts_take_status(&supervisor->facts, process->out.data, process->out.len, now.wall_us,
                            &err)) {
         log_error("daemon.status", &err);
@@ -290,37 +341,9 @@ static void take_status(struct supervisor *supervisor)
     }
     if (!supervisor->facts.leader)
         return;
+    if (supervisor->resume)
+        resume_schedules(supervisor, &now);
     answer_gap(supervisor);
-    if (!supervisor->resume)
-        return;
-    supervisor->resume = false;
-    if (snapshot->timed && snapshot->runs == 0)
-        timetable_resume(&snapshot->table,
-                         supervisor->facts.has_snapshot ? supervisor->facts.snapshot_started_us : 0,
-                         now.wall_us);
-}
-
-/* A damaged part stays damaged until the same part is found sound. */
-static void take_verify(struct supervisor *supervisor, int exit_code)
-{
-    struct job *job = &supervisor->jobs[ROLE_VERIFY];
-    uint32_t parts = part_count(supervisor);
-    bool damaged = exit_code == error_exit_code(ERROR_CORRUPT);
-    if (exit_code != 0 && !damaged)
-        return;
-    supervisor->part_failed[job->part % parts % VERIFY_PARTS_MAX] = damaged;
-    supervisor->facts.has_verify = true;
-    supervisor->facts.verify_ok = true;
-    for (size_t i = 0; i < parts && i < VERIFY_PARTS_MAX; i++)
-        supervisor->facts.verify_ok &= !supervisor->part_failed[i];
-    job->part++;
-}
-
-static void take_snapshot(struct supervisor *supervisor, int exit_code)
-{
-    supervisor->jobs[ROLE_STATUS].again_us = supervisor_now().monotonic_us;
-    if (exit_code == 0)
-        report_heartbeat(supervisor);
 }
 
 static void take_leader(struct supervisor *supervisor)
@@ -334,13 +357,13 @@ static void take_leader(struct supervisor *supervisor)
 }
 
 static void take_result(struct supervisor *supervisor, enum role_id role, int exit_code,
-                        bool stopped)
+                        const struct failure *failure, bool stopped)
 {
     const struct job *job = &supervisor->jobs[role];
     char took[TEXT_SIZE];
     bool always = job->role->policy == ROLE_ALWAYS;
     if (!stopped && (exit_code != 0 || always))
-        log_failure(job, &supervisor->processes[role], exit_code);
+        log_failure(job, failure, exit_code);
     else if (job->role->policy == ROLE_SCHEDULED || stopped)
         log_event(LOG_INFO, "job.finished", "%s %s after %s", job->role->name,
                   stopped ? "was stopped" : "finished",
@@ -349,12 +372,12 @@ static void take_result(struct supervisor *supervisor, enum role_id role, int ex
         take_leader(supervisor);
     if (stopped)
         return;
-    if (role == ROLE_STATUS && exit_code == 0)
-        take_status(supervisor);
-    if (role == ROLE_VERIFY)
-        take_verify(supervisor, exit_code);
-    if (role == ROLE_SNAPSHOT)
-        take_snapshot(supervisor, exit_code);
+    if ((role == ROLE_STATUS || role == ROLE_COUNT_OBJECTS) && exit_code == 0)
+        take_status(supervisor, role);
+    if (job->role->policy == ROLE_SCHEDULED) /* it may have changed what there is to know */
+        supervisor->jobs[ROLE_STATUS].again_us = supervisor_now().monotonic_us;
+    if (role == ROLE_SNAPSHOT && exit_code == 0)
+        report_heartbeat(supervisor);
 }
 
 static void reap_one(struct supervisor *supervisor, pid_t pid, int status)
@@ -367,8 +390,10 @@ static void reap_one(struct supervisor *supervisor, pid_t pid, int status)
         int exit_code = process_exit_code(status);
         process_ended(&supervisor->processes[i]);
         supervisor->kill_us[i] = INT64_MAX;
-        job_end(&supervisor->jobs[i], exit_code, &now);
-        take_result(supervisor, (enum role_id)i, exit_code, stopped);
+        CLEANUP(failure_release) struct failure failure;
+        read_failure(&supervisor->processes[i], &failure);
+        job_end(&supervisor->jobs[i], exit_code, failure.kind, &now);
+        take_result(supervisor, (enum role_id)i, exit_code, &failure, stopped);
         return;
     }
     log_event(LOG_DEBUG, "daemon.orphan", "reaped process %d", (int)pid);

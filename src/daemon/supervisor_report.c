@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ALERT_MAX_BYTES = 16384, HOST_SIZE = 256, URL_MAX_BYTES = 4096 };
+enum { HOST_SIZE = 256, URL_MAX_BYTES = 4096 };
 
 static void answer_metrics(struct supervisor *supervisor, struct http_answer *answer)
 {
@@ -70,11 +70,12 @@ static void post(struct supervisor *supervisor, const struct alert *alert, const
     (void)gethostname(host, sizeof host - 1);
     const struct alert_target target = {
         .format = config_text(&settings->config, OPTION_ALERT_FORMAT),
+        .text = buf_text(&supervisor->settings.template),
         .repository = repository,
         .host = host,
         .key = &settings->key,
     };
-    buf_init(&body, ALERT_MAX_BYTES);
+    buf_init(&body, ALERT_JSON_MAX_BYTES);
     if (!alert_put_json(alert, &target, &body, &err) ||
         !courier_post(supervisor->courier, alert->name, settings->webhook.text, &body, &err))
         log_error("alert.undelivered", &err);

@@ -529,3 +529,47 @@ bool value_check_keys(const struct value *object, const char *const *names, size
     }
     return true;
 }
+
+bool value_each(const struct value *object, value_member_fn visit, void *context, struct error *err)
+{
+    json_t *json = node((struct value *)(uintptr_t)object);
+    for (void *at = json_object_iter(json); at != NULL; at = json_object_iter_next(json, at)) {
+        if (!visit(context, json_object_iter_key(at), from_node(json_object_iter_value(at)), err))
+            return false;
+    }
+    return true;
+}
+
+const struct value *value_at(const struct value *array, size_t at)
+{
+    return from_node(json_array_get(const_node(array), at));
+}
+
+bool value_is_null(const struct value *value)
+{
+    return json_is_null(const_node(value));
+}
+
+bool value_put_plain(const struct value *value, struct buf *out)
+{
+    const json_t *json = const_node(value);
+    switch (json_typeof(json)) {
+    case JSON_STRING:
+        buf_put(out, json_string_value(json), json_string_length(json));
+        return true;
+    case JSON_INTEGER:
+        buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+        return true;
+    case JSON_REAL:
+        buf_printf(out, "%.15g", json_real_value(json));
+        return true;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        buf_printf(out, "%s", json_is_true(json) ? "true" : "false");
+        return true;
+    case JSON_NULL:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -96,6 +96,7 @@ static PGconn *start_connecting(const struct connection_options *options, struct
     add_defaults(&parameters, options, given);
     for (const PQconninfoOption *option = given; option->keyword != NULL; option++)
         add_parameter(&parameters, option->keyword, option->val);
+    add_parameter(&parameters, "dbname", options->database);
     if (options->password != NULL && secret_is_set(options->password))
         add_parameter(&parameters, "password", options->password->text);
     if (options->replication)
@@ -305,6 +306,17 @@ bool connection_next_result(struct connection *connection, int64_t deadline_us, 
     }
     *out = PQgetResult(connection->pg);
     return true;
+}
+
+bool connection_drain(struct connection *connection, int64_t deadline_us, struct error *err)
+{
+    for (;;) {
+        CLEANUP(connection_result_cleanup) PGresult *next = NULL;
+        if (!connection_next_result(connection, deadline_us, &next, err))
+            return false;
+        if (next == NULL)
+            return true;
+    }
 }
 
 /* In a COPY the same result comes again and again until the data have been read. */

@@ -141,9 +141,18 @@ static void hint_busy(const char *line, struct error *err)
 {
     if (strstr(line, "max_wal_senders") != NULL)
         (void)error_hint(err, "Raise max_wal_senders on the server (ALTER SYSTEM SET "
-                              "max_wal_senders = 20; then restart it), or close a replication "
-                              "connection listed in pg_stat_replication.");
+                              "max_wal_senders = 20; wal_level must be replica or logical; then "
+                              "restart it), or close a replication connection listed in "
+                              "pg_stat_replication.");
     (void)error_hint(err, "Close connections or raise max_connections on the server.");
+}
+
+/* libpq asks a 13 with SELECT for target_session_attrs=primary, standby and prefer-standby. */
+static void hint_session_attrs(const char *line, struct error *err)
+{
+    if (strstr(line, "SQL commands in WAL sender") != NULL)
+        (void)error_hint(err, "Name the primary with target_session_attrs=read-write: PostgreSQL "
+                              "13 cannot be asked otherwise on a replication connection.");
 }
 
 static bool refused_by_server(PGconn *pg, bool replication, const char *sqlstate, const char *line,
@@ -158,6 +167,7 @@ static bool refused_by_server(PGconn *pg, bool replication, const char *sqlstate
         hint_denied(sqlstate, line, user, replication, err);
     if (strcmp(sqlstate, "53300") == 0)
         hint_busy(line, err);
+    hint_session_attrs(line, err);
     return false;
 }
 

@@ -46,6 +46,10 @@ MUST_CHECK bool connection_flush(struct connection *connection, struct error *er
 MUST_CHECK bool connection_next_result(struct connection *connection, int64_t deadline_us,
                                        PGresult **out, struct error *err);
 
+/* Reads what is left of an answer, so that the connection can be used again. */
+MUST_CHECK bool connection_drain(struct connection *connection, int64_t deadline_us,
+                                 struct error *err);
+
 /* Sends one statement and gives its first result, which must have this status; the other results
  * are read and forgotten (but not those after a COPY begins), all within answer_timeout_us (a
  * minute unless changed). `what` is for the message: "could not WHAT: reason". */

@@ -32,18 +32,6 @@ static void remember_sqlstate(struct connection *connection, const PGresult *res
                    code == NULL ? "" : code);
 }
 
-/* Reads what is left of an answer, so that the connection can be used again. */
-static bool drain(struct connection *connection, int64_t deadline_us, struct error *err)
-{
-    for (;;) {
-        CLEANUP(connection_result_cleanup) PGresult *next = NULL;
-        if (!connection_next_result(connection, deadline_us, &next, err))
-            return false;
-        if (next == NULL)
-            return true;
-    }
-}
-
 static bool is_success(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -65,7 +53,7 @@ static bool take_answer(struct connection *connection, const struct query *query
         remember_sqlstate(connection, first);
         (void)connection_error(connection, first, query->what, err);
     }
-    if (!drain(connection, deadline_us, done ? err : &lost))
+    if (!connection_drain(connection, deadline_us, done ? err : &lost))
         return false;
     if (done)
         *out = TAKE(first);

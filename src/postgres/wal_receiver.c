@@ -50,6 +50,7 @@ static const struct {
     {"", "is ahead of the WAL flush position", WAL_PROBLEM_AHEAD},
     {"55006", "", WAL_PROBLEM_SLOT_BUSY},
     {"42704", "", WAL_PROBLEM_SLOT_MISSING},
+    {"55000", "logical replication slot", WAL_PROBLEM_SLOT_FOREIGN}, /* never to be dropped */
     {"55000", "replication slot", WAL_PROBLEM_SLOT_LOST},
 };
 
@@ -70,6 +71,7 @@ static const enum error_kind kinds[] = {
     [WAL_PROBLEM_SLOT_BUSY] = ERROR_UNAVAILABLE,
     [WAL_PROBLEM_SLOT_MISSING] = ERROR_NOT_FOUND,
     [WAL_PROBLEM_SLOT_LOST] = ERROR_IO,
+    [WAL_PROBLEM_SLOT_FOREIGN] = ERROR_REFUSED,
 };
 
 static const char *const hints[] = {
@@ -88,6 +90,7 @@ static const char *const hints[] = {
     [WAL_PROBLEM_SLOT_LOST] = "The server gave the slot up (max_slot_wal_keep_size or "
                               "idle_replication_slot_timeout): drop it with SELECT "
                               "pg_drop_replication_slot('NAME'); and start the stream again.",
+    [WAL_PROBLEM_SLOT_FOREIGN] = "It belongs to somebody who decodes: choose another wal.slot.",
 };
 
 static bool fail(struct wal_receiver *receiver, const PGresult *result, const char *what,
@@ -459,7 +462,7 @@ bool wal_slot_read(struct connection *connection, const char *slot, struct wal_s
     (void)snprintf(statement, sizeof statement, "READ_REPLICATION_SLOT \"%s\"", slot);
     if (!connection_execute(connection, statement, PGRES_TUPLES_OK, "read the replication slot",
                             &result, err))
-        return false;
+        return error_hint(err, "If \"%s\" is somebody else's, choose another wal.slot.", slot);
     read.exists = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0);
     read.reserved = read.exists && !PQgetisnull(result, 0, 1) &&
                     text_to_lsn(PQgetvalue(result, 0, 1), &read.restart_lsn);
@@ -507,6 +510,31 @@ bool wal_slot_create(struct connection *connection, const char *slot, struct err
                       "Check max_replication_slots, or create it as a superuser: SELECT "
                       "pg_create_physical_replication_slot('%s', true);",
                       slot);
+}
+
+bool wal_slot_ensure(struct connection *connection, const char *slot, struct wal_slot *out,
+                     bool *out_created, struct error *err)
+{
+    *out_created = false;
+    if (!wal_slot_read(connection, slot, out, err))
+        return false;
+    if (out->exists)
+        return true;
+    if (!wal_slot_create(connection, slot, err))
+        return !out->known && err->kind == ERROR_EXISTS;
+    *out_created = true;
+    return wal_slot_read(connection, slot, out, err);
+}
+
+bool wal_slot_make(const struct connection_options *options, const char *slot, bool *out_created,
+                   struct error *err)
+{
+    struct wal_slot made;
+    struct connection_options replication = *options;
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    replication.replication = true;
+    return connection_open(&replication, &connection, err) &&
+           wal_slot_ensure(connection, slot, &made, out_created, err);
 }
 
 bool wal_slot_drop(struct connection *connection, const char *slot, struct error *err)

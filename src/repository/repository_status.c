@@ -1,5 +1,6 @@
 #include "repository/repository_status.h"
 
+#include "base/cleanup.h"
 #include "repository/wal_archive.h"
 
 #include <stdio.h>
@@ -77,12 +78,46 @@ static bool take_wal(const struct repository *repository, struct repository_stat
     return true;
 }
 
-bool repository_read_status(const struct repository *repository, struct repository_status *out,
-                            struct error *err)
+/* Without WAL that goes on, the end of the last good snapshot is the end of everything. */
+static void take_recoverable(struct repository_status *status)
 {
-    struct repository_status status = {0};
-    if (!take_snapshots(repository, &status, err) || !take_wal(repository, &status, err))
+    bool goes_on = status->has_wal && !status->wal_gap &&
+                   status->wal_stored_us > status->last_finished_us;
+    if (!status->has_snapshot)
+        return;
+    status->recoverable_first_us = status->first_finished_us;
+    status->recoverable_last_us = goes_on ? status->wal_stored_us : status->last_finished_us;
+}
+
+static bool take_runs(const struct repository *repository, struct repository_status *status,
+                      struct error *err)
+{
+    CLEANUP(run_list_release) struct run_list list = {0};
+    if (!run_list_load(repository, &list, err))
+        return false;
+    run_list_coverage(&list, 0, &status->verified);
+    status->expire_last_us = run_list_last(&list, RUN_EXPIRE);
+    return true;
+}
+
+static bool count_object(void *context, const struct store_object *object, struct error *err)
+{
+    struct repository_status *status = context;
+    (void)err;
+    status->object_count++;
+    status->object_bytes += object->size_bytes;
+    return true;
+}
+
+bool repository_read_status(const struct repository *repository, bool count,
+                            struct repository_status *out, struct error *err)
+{
+    struct repository_status status = {.counted = count};
+    if (!take_snapshots(repository, &status, err) || !take_wal(repository, &status, err) ||
+        !take_runs(repository, &status, err) ||
+        (count && !store_list(repository->store, "", count_object, &status, err)))
         return error_wrap(err, "could not read the status of the repository");
+    take_recoverable(&status);
     *out = status;
     return true;
 }

@@ -308,7 +308,8 @@ static bool is_needed(const struct snapshot_info *info, const struct wal_chunk *
 /* Whether a recovery from this snapshot may run through the chunk. */
 static bool is_ahead(const struct snapshot_info *info, const struct wal_chunk *chunk)
 {
-    return chunk->timeline >= info->timeline && chunk->end_lsn > archived_wal_segment(info, info->start_lsn);
+    return chunk->timeline >= info->timeline &&
+           chunk->end_lsn > archived_wal_segment(info, info->start_lsn);
 }
 
 static bool is_held_wal(const struct retention_input *input, const struct wal_chunk *chunk)

@@ -108,7 +108,7 @@ bool term_read_claim(const struct repository *repository, uint64_t term, struct 
                      struct error *err)
 {
     char key[KEY_SIZE];
-    struct term_claim claim;
+    struct term_claim claim = {0};
     CLEANUP(value_cleanup)
     struct value *record = record_get(repository, sign_key(term, 0, key), err);
     if (record == NULL || !copy_text(record, "holder", claim.holder, sizeof claim.holder, err) ||

@@ -1,8 +1,8 @@
 /*
  * Collect what the snapshots need (pack by pack), compare with what the store lists, read every
- * pack in parallel, then the WAL (verify_wal.c), then say for each problem which snapshots and files
- * it hits. A snapshot that a clean-up removes meanwhile is no problem: its manifest goes first, so
- * what is found missing is judged by the manifests that are there at the end.
+ * pack in parallel, then the WAL (verify_wal.c), then say for each problem which snapshots and
+ * files it hits. A snapshot that a clean-up removes meanwhile is no problem: its manifest goes
+ * first, so what is found missing is judged by the manifests that are there at the end.
  */
 #include "verify_internal.h"
 
@@ -93,8 +93,8 @@ static bool bad_manifest(struct verify_job *job, const struct catalog_entry *ent
 {
     char id[SNAPSHOT_ID_SIZE];
     struct verify_problem *problem = verify_add_problem(job->report, entry->key, text, err);
-    return problem != NULL &&
-           verify_append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err);
+    return problem != NULL && verify_append_text(&problem->snapshots, &problem->snapshot_count,
+                                                 entry_id(entry, id), err);
 }
 
 static bool add_need(struct verify_job *job, const struct verify_need *need, struct error *err)
@@ -129,7 +129,8 @@ static bool collect_needs(struct verify_job *job, uint32_t snapshot,
         if (manifest->entries[i].kind == ENTRY_FILE)
             done = manifest_visit_runs(&manifest->entries[i], count_pages, pages, err);
     for (size_t i = 0; done && i < manifest->pack_count; i++) {
-        struct verify_need need = {.ref = manifest->packs[i], .snapshot = snapshot, .pages = pages[i]};
+        struct verify_need need = {
+            .ref = manifest->packs[i], .snapshot = snapshot, .pages = pages[i]};
         done = add_need(job, &need, err);
     }
     free(pages);
@@ -209,7 +210,8 @@ static bool report_pack(struct verify_job *job, size_t first, const char *text, 
         return false;
     for (size_t i = first; i < end; i++) {
         const struct catalog_entry *entry = &job->catalog.entries[job->needs[i].snapshot];
-        if (!verify_append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id), err))
+        if (!verify_append_text(&problem->snapshots, &problem->snapshot_count, entry_id(entry, id),
+                                err))
             return false;
     }
     problem->pages_hit = job->needs[end - 1].pages;
@@ -342,14 +344,14 @@ static bool name_files(struct verify_job *job, struct verify_problem *problem, s
     if (!catalog_find(&job->catalog, problem->snapshots[problem->snapshot_count - 1], &entry,
                       err) ||
         !manifest_load(job->repository, entry->key, &manifest, err))
-        return false;
+        return err->kind == ERROR_NOT_FOUND; /* removed in this moment */
     bool done = true;
     for (size_t i = 0; done && i < manifest.entry_count; i++) {
         if (!file_uses(&manifest, &manifest.entries[i], problem->object))
             continue;
         if (problem->files_hit++ < FILES_SHOWN)
-            done = verify_append_text(&problem->files, &problem->file_count, manifest.entries[i].path,
-                               err);
+            done = verify_append_text(&problem->files, &problem->file_count,
+                                      manifest.entries[i].path, err);
     }
     manifest_release(&manifest);
     return done;

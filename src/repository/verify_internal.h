@@ -20,7 +20,7 @@ struct verify_job {
     const struct verify_options *options;
     struct catalog catalog;
     const struct catalog_entry *only; /* the one that the options name; NULL: all */
-    struct verify_need *needs; /* sorted by pack, then by snapshot */
+    struct verify_need *needs;        /* sorted by pack, then by snapshot */
     size_t need_count;
     size_t need_capacity;
     uint64_t *listed; /* for the first need of each pack: size in the store + 1; 0 = not there */

@@ -38,9 +38,9 @@ struct restore_job {
     const struct restore_options *options;
     struct manifest manifest;
     struct lease lease; /* keeps clean-ups from what is read */
-    int root_fd;       /* the data directory, -1 before it is opened */
-    bool fresh;        /* the directory was empty: nothing of it needs to be compared */
-    bool change_owner; /* root restores into somebody's directory */
+    int root_fd;        /* the data directory, -1 before it is opened */
+    bool fresh;         /* the directory was empty: nothing of it needs to be compared */
+    bool change_owner;  /* root restores into somebody's directory */
     uid_t uid;
     gid_t gid;
     mode_t directory_mode;

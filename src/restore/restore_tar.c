@@ -190,8 +190,7 @@ bool restore_tar(const struct repository *repository, const struct restore_optio
     int64_t started_us = clock_monotonic_us(&clock_system);
     if (restore_has_recovery(&job))
         return error_set(err, ERROR_USAGE, "a tar stream cannot carry a recovery");
-    if (!restore_load(&job, err) || !restore_check_wal(&job, err) ||
-        !refuse_tablespaces(&job, err))
+    if (!restore_load(&job, err) || !restore_check_wal(&job, err) || !refuse_tablespaces(&job, err))
         return false;
     job.files = calloc(job.manifest.entry_count + 1, sizeof *job.files);
     if (job.files == NULL)

@@ -29,7 +29,8 @@ static bool check_segment_size(const struct snapshot_info *info, struct error *e
                      bytes);
 }
 
-static uint64_t segments_of(const struct snapshot_info *info, const struct snapshot_wal_range *range)
+static uint64_t segments_of(const struct snapshot_info *info,
+                            const struct snapshot_wal_range *range)
 {
     return range->end_lsn <= range->start_lsn
                ? 0
@@ -45,8 +46,7 @@ bool restore_check_wal(const struct restore_job *job, struct error *err)
     const struct snapshot_info *info = &job->manifest.info;
     if (info->wal_included)
         return true;
-    if (!check_segment_size(info, err) ||
-        !wal_catalog_load(job->repository, 0, 0, &catalog, err))
+    if (!check_segment_size(info, err) || !wal_catalog_load(job->repository, 0, 0, &catalog, err))
         return false;
     if (!archived_wal_missing(info, &catalog, &missing))
         return true;

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A merge that goes on may take chunks away several times while one segment is read. */
+enum { FETCH_TRIES = 10 };
+
 bool wal_segment_from_name(const char *name, uint32_t segment_bytes, struct wal_segment *out)
 {
     uint8_t bytes[12];
@@ -121,9 +124,10 @@ bool wal_segment_fetch(const struct repository *repository, const struct wal_sou
         done = error_set(err, ERROR_REFUSED, "cannot give WAL of timeline %" PRIu32 ": %s",
                          segment->timeline, chain.problem);
     } else {
-        done = fetch_once(repository, source, &chain, segment, out, out_state, err) ||
-               (err->kind == ERROR_NOT_FOUND &&
-                fetch_once(repository, source, &chain, segment, out, out_state, err));
+        int tries_left = FETCH_TRIES;
+        do
+            done = fetch_once(repository, source, &chain, segment, out, out_state, err);
+        while (!done && err->kind == ERROR_NOT_FOUND && --tries_left > 0);
     }
     timeline_chain_release(&chain);
     return done;

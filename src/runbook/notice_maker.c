@@ -40,6 +40,7 @@ struct notice_maker {
     struct scope scope;
     const char *run_id;
     int64_t at_us; /* times count from here */
+    bool at_is_given;
     bool names_orders;
     bool names_ticket;
     struct quiet_hours quiet;
@@ -164,7 +165,7 @@ static bool read_clock(struct notice_maker *maker, struct error *err)
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
     static const struct query query = {
         .sql = "SELECT (extract(epoch FROM now()) * 1000000)::bigint", .what = "ask for the time"};
-    if (maker->run_id == NULL)
+    if (maker->run_id == NULL || maker->at_is_given)
         return true;
     return query_run(maker->connection, &query, &rows, err) &&
            query_i64(rows, 0, 0, &maker->at_us, err);
@@ -195,7 +196,8 @@ bool notice_maker_new(const struct selection_context *context, struct connection
     maker->connection = connection;
     maker->step = step;
     maker->run_id = run_id;
-    maker->at_us = context->now_us;
+    maker->at_is_given = context->at_us != 0;
+    maker->at_us = maker->at_is_given ? context->at_us : context->now_us;
     maker->scope = (struct scope){
         .runbook = context->runbook, .params = context->params, .now_us = context->now_us};
     if (!find_template(maker, context->runbook, err) ||

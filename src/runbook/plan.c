@@ -150,9 +150,11 @@ static bool make_document(struct plan_context *context, const struct plan_option
         return false;
     context->capabilities = &helpdesk.capabilities;
     context->plan = document;
-    return put_head(context, &helpdesk, document, err) &&
-           put_body(context, options, document, err) && plan_digest(document, digest, err) &&
-           value_set_text(document, "digest", digest, err);
+    bool made = put_head(context, &helpdesk, document, err) &&
+                put_body(context, options, document, err) && plan_digest(document, digest, err) &&
+                value_set_text(document, "digest", digest, err);
+    context->capabilities = NULL; /* they end here */
+    return made;
 }
 
 bool plan_make(struct connection *connection, const struct runbook *runbook,

@@ -2,6 +2,7 @@
 #include "plan_internal.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "codec/digest.h"
 
@@ -103,6 +104,16 @@ bool plan_parse(const char *text, size_t len, const char *what, struct plan **ou
         return error_wrap(err, "cannot use plan \"%s\"", what);
     *out = TAKE(plan);
     return true;
+}
+
+bool plan_read(const char *path, struct plan **out, struct error *err)
+{
+    struct buf text;
+    buf_init(&text, PLAN_MAX_BYTES);
+    bool done = file_read_all(path, &text, err) &&
+                plan_parse((const char *)text.data, text.len, path, out, err);
+    buf_release(&text);
+    return done;
 }
 
 bool plan_print(const struct plan *plan, struct buf *out, struct error *err)

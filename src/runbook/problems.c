@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct runbook_problem *problems_add(struct runbook_problems *problems, bool warning, int line,
                                      int column, const char *format, ...)
@@ -38,4 +40,20 @@ void problem_hint_nearest(struct runbook_problem *problem, const char *word,
         problem_hint(problem, "Did you mean \"%s\"?", nearest);
     else if (otherwise != NULL)
         problem_hint(problem, "%s", otherwise);
+}
+
+static int compare_problems(const void *left, const void *right)
+{
+    const struct runbook_problem *a = left;
+    const struct runbook_problem *b = right;
+    if (a->line != b->line)
+        return a->line < b->line ? -1 : 1;
+    if (a->column != b->column)
+        return a->column < b->column ? -1 : 1;
+    return strcmp(a->text, b->text);
+}
+
+void problems_sort(struct runbook_problems *problems)
+{
+    qsort(problems->items, problems->count, sizeof problems->items[0], compare_problems);
 }

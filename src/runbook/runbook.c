@@ -120,6 +120,14 @@ const struct runbook_param *runbook_param(const struct runbook *runbook, const c
     return NULL;
 }
 
+const struct runbook_step *runbook_step_at(const struct runbook *runbook, size_t at)
+{
+    if (at < runbook->step_count)
+        return &runbook->steps[at];
+    at -= runbook->step_count;
+    return at < runbook->recover_count ? &runbook->recover[at] : NULL;
+}
+
 bool runbook_duration(const char *text, int64_t *out_us)
 {
     static const struct {

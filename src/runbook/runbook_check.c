@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "document/template.h"
 #include "runbook/condition.h"
+#include "runbook/helpdesk.h"
 #include "runbook/params.h"
 #include "runbook_loading.h"
 
@@ -279,14 +280,6 @@ static void check_param(struct loading *loading, const struct runbook_param *par
 
 /* ---- selections ---- */
 
-static bool has_text(const struct text_list *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    return false;
-}
-
 static void check_segments(struct loading *loading, const struct runbook_selection *selection)
 {
     bool all = false;
@@ -311,8 +304,8 @@ static void check_segments(struct loading *loading, const struct runbook_selecti
 static void check_selection(struct loading *loading, const struct runbook_selection *selection)
 {
     static const char orders[] = "orders";
-    if (selection->of == OF_ORDERS && !has_text(&selection->needs, orders) &&
-        !has_text(&loading->runbook->needs, orders))
+    if (selection->of == OF_ORDERS && !text_list_has(&selection->needs, orders) &&
+        !text_list_has(&loading->runbook->needs, orders))
         problem_hint(loading_refuse(loading, &selection->of,
                                     "a selection of orders needs the capability \"orders\""),
                      "Add needs: [orders] to the selection.");
@@ -324,15 +317,6 @@ static void check_selection(struct loading *loading, const struct runbook_select
 }
 
 /* ---- steps ---- */
-
-/* Both lists as one: steps, then recover. */
-static const struct runbook_step *step_at(const struct runbook *runbook, size_t at)
-{
-    if (at < runbook->step_count)
-        return &runbook->steps[at];
-    at -= runbook->step_count;
-    return at < runbook->recover_count ? &runbook->recover[at] : NULL;
-}
 
 static void check_of_tickets(struct loading *loading, const struct runbook_step *step)
 {
@@ -348,9 +332,9 @@ static void check_removed_tags(struct loading *loading, const struct runbook_ste
     for (size_t i = 0; i < step->tags.count; i++) {
         bool added = false;
         for (size_t j = 0; j < at && !added; j++) {
-            const struct runbook_step *other = step_at(loading->runbook, j);
+            const struct runbook_step *other = runbook_step_at(loading->runbook, j);
             added = other->uses == USES_TAG && strcmp(other->from, step->from) == 0 &&
-                    has_text(&other->tags, step->tags.items[i]);
+                    text_list_has(&other->tags, step->tags.items[i]);
         }
         if (!added)
             problem_hint(loading_refuse(loading, &step->tags.items[i],
@@ -379,7 +363,7 @@ static void check_notice(struct loading *loading, const struct runbook_step *ste
 {
     bool before = step->only_after[0] == '\0';
     for (size_t i = 0; i < at && !before; i++) {
-        const struct runbook_step *other = step_at(loading->runbook, i);
+        const struct runbook_step *other = runbook_step_at(loading->runbook, i);
         before = other->uses == USES_NOTICE && strcmp(other->template_name, step->only_after) == 0;
     }
     if (!before)
@@ -393,7 +377,7 @@ static void check_notice(struct loading *loading, const struct runbook_step *ste
         loading_refuse(loading, &step->expires_after_us,
                        "the notice would expire before it may be sent");
     for (size_t i = 0; i < at; i++) {
-        const struct runbook_step *other = step_at(loading->runbook, i);
+        const struct runbook_step *other = runbook_step_at(loading->runbook, i);
         if (other->uses == USES_NOTICE && strcmp(other->template_name, step->template_name) == 0)
             loading_refuse(loading, &step->template_name,
                            "step \"%s\" queues \"%s\" already; a customer gets it once in a run",
@@ -404,7 +388,7 @@ static void check_notice(struct loading *loading, const struct runbook_step *ste
 static void check_step(struct loading *loading, const struct runbook_step *step, size_t at)
 {
     for (size_t i = 0; i < at; i++)
-        if (strcmp(step_at(loading->runbook, i)->id, step->id) == 0)
+        if (strcmp(runbook_step_at(loading->runbook, i)->id, step->id) == 0)
             loading_refuse(loading, &step->id, "step \"%s\" is there twice", step->id);
     if (step->uses == USES_TAG || step->uses == USES_UNTAG)
         check_of_tickets(loading, step);
@@ -515,8 +499,8 @@ bool runbook_check_content(struct loading *loading, struct error *err)
         check_param(loading, &runbook->params[i]);
     for (size_t i = 0; i < runbook->selection_count; i++)
         check_selection(loading, &runbook->selections[i]);
-    for (size_t i = 0; step_at(runbook, i) != NULL; i++)
-        check_step(loading, step_at(runbook, i), i);
+    for (size_t i = 0; runbook_step_at(runbook, i) != NULL; i++)
+        check_step(loading, runbook_step_at(runbook, i), i);
     for (size_t i = 0; i < runbook->template_count; i++)
         check_facts(loading, &runbook->templates[i]);
     check_clock(loading);

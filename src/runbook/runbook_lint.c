@@ -5,6 +5,7 @@
 #include "base/time_zone.h"
 #include "document/template.h"
 #include "lint_words.h"
+#include "runbook/helpdesk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +24,6 @@ struct linting {
 static bool is_purpose(const struct runbook_template *template, const char *purpose)
 {
     return strcmp(template->purpose, purpose) == 0;
-}
-
-/* Both lists as one: steps, then recover. */
-static const struct runbook_step *step_at(const struct runbook *runbook, size_t at)
-{
-    if (at < runbook->step_count)
-        return &runbook->steps[at];
-    at -= runbook->step_count;
-    return at < runbook->recover_count ? &runbook->recover[at] : NULL;
 }
 
 /* ---- the runbook itself ---- */
@@ -82,19 +74,11 @@ static bool has_use(const char *source, const char *prefix, const char *name)
     return false;
 }
 
-static bool has_text(const struct text_list *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    return false;
-}
-
 static bool selection_is_used(const struct runbook *runbook, const char *name)
 {
-    for (size_t i = 0; step_at(runbook, i) != NULL; i++) {
-        const struct runbook_step *step = step_at(runbook, i);
-        if (strcmp(step->from, name) == 0 || has_text(&step->selections, name))
+    for (size_t i = 0; runbook_step_at(runbook, i) != NULL; i++) {
+        const struct runbook_step *step = runbook_step_at(runbook, i);
+        if (strcmp(step->from, name) == 0 || text_list_has(&step->selections, name))
             return true;
     }
     for (size_t i = 0; i < runbook->exit_count; i++)
@@ -105,8 +89,8 @@ static bool selection_is_used(const struct runbook *runbook, const char *name)
 
 static bool template_is_used(const struct runbook *runbook, const char *name)
 {
-    for (size_t i = 0; step_at(runbook, i) != NULL; i++)
-        if (strcmp(step_at(runbook, i)->template_name, name) == 0)
+    for (size_t i = 0; runbook_step_at(runbook, i) != NULL; i++)
+        if (strcmp(runbook_step_at(runbook, i)->template_name, name) == 0)
             return true;
     return false;
 }
@@ -136,7 +120,7 @@ static void lint_unused(const struct linting *lint)
 static bool has_before(const struct runbook *runbook, size_t at, enum step_uses uses)
 {
     for (size_t i = 0; i < at; i++)
-        if (step_at(runbook, i)->uses == uses)
+        if (runbook_step_at(runbook, i)->uses == uses)
             return true;
     return false;
 }
@@ -162,7 +146,7 @@ static void lint_notice_step(const struct linting *lint, const struct runbook_st
                                   "step \"%s\" writes to customers without an approval before it",
                                   step->id),
                      "Put an approval step before it: a second person reads what customers read.");
-    if (has_text(&step->channels, "sms") && step->quiet_from[0] == '\0' && !safety)
+    if (text_list_has(&step->channels, "sms") && step->quiet_from[0] == '\0' && !safety)
         problem_hint(problems_add(lint->problems, true, step->line, 0,
                                   "step \"%s\" sends text messages at night", step->id),
                      "Give quiet_hours: {from: \"20:00\", to: \"09:00\"}.");
@@ -177,8 +161,8 @@ static void lint_steps(const struct linting *lint)
     const struct runbook *runbook = lint->runbook;
     bool begun = false;
     bool resolved = false;
-    for (size_t i = 0; step_at(runbook, i) != NULL; i++) {
-        const struct runbook_step *step = step_at(runbook, i);
+    for (size_t i = 0; runbook_step_at(runbook, i) != NULL; i++) {
+        const struct runbook_step *step = runbook_step_at(runbook, i);
         if (step->uses == USES_TAG)
             lint_tag_step(lint, step, i);
         if (step->uses == USES_NOTICE)
@@ -367,15 +351,24 @@ static bool lint_text(const struct linting *lint, const struct runbook_template 
     return !is_purpose(template, "delay") || lint_delay(lint, template, text, err);
 }
 
+/* A recall is not taken back by a button, and what marks a breach is evidence. */
 static void lint_undo(const struct linting *lint, const struct runbook_template *template)
 {
-    bool grave = is_purpose(template, "safety") || is_purpose(template, "security");
-    if (grave && template_is_used(lint->runbook, template->name) &&
-        lint->runbook->undo.notices != UNDO_REFUSED)
+    const struct runbook_undo *undo = &lint->runbook->undo;
+    if (!template_is_used(lint->runbook, template->name))
+        return;
+    if (is_purpose(template, "safety") && undo->notices != UNDO_REFUSED)
+        problem_hint(
+            problems_add(lint->problems, false, template->line, 0,
+                         "template \"%s\" is a safety notice, which undo must not call back",
+                         template->name),
+            "Set undo.notices: refused, with the reason.");
+    if (is_purpose(template, "security") && undo->tags != UNDO_REFUSED)
         problem_hint(problems_add(lint->problems, false, template->line, 0,
-                                  "template \"%s\" is a %s notice, which undo must not call back",
-                                  template->name, template->purpose),
-                     "Set undo.notices: refused, with the reason.");
+                                  "template \"%s\" is a security notice: undo must not take away "
+                                  "the tags, which are evidence",
+                                  template->name),
+                     "Set undo.tags: refused, with the reason.");
 }
 
 static bool lint_template(const struct linting *lint, const struct runbook_template *template,
@@ -400,5 +393,6 @@ bool runbook_lint(const struct runbook *runbook, int64_t now_us, struct runbook_
     for (size_t i = 0; i < runbook->template_count; i++)
         if (!lint_template(&lint, &runbook->templates[i], err))
             return false;
+    problems_sort(problems);
     return true;
 }

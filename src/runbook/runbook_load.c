@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ELEMENTS = 1000, GUARD_GROUPS = 4 };
+enum { GUARD_GROUPS = 4 };
 
 static bool read_object(struct loading *loading, const struct shape *shape,
                         const struct yaml_node *node, char *base, struct error *err);
@@ -184,10 +184,10 @@ static bool has_room(struct loading *loading, const struct key *key, const struc
 {
     if (node->count == 0)
         refuse_node(loading, node, "\"%s\" is empty", key->name);
-    else if (node->count > MAX_ELEMENTS)
-        refuse_node(loading, node, "\"%s\" can have %d elements, not %zu", key->name, MAX_ELEMENTS,
-                    node->count);
-    return node->count > 0 && node->count <= MAX_ELEMENTS;
+    else if (node->count > RUNBOOK_MAX_ELEMENTS)
+        refuse_node(loading, node, "\"%s\" can have %d elements, not %zu", key->name,
+                    RUNBOOK_MAX_ELEMENTS, node->count);
+    return node->count > 0 && node->count <= RUNBOOK_MAX_ELEMENTS;
 }
 
 static bool read_texts(struct loading *loading, const struct key *key, const struct yaml_node *node,
@@ -686,15 +686,6 @@ static void release_loading(struct loading *loading)
     free(loading->places);
 }
 
-static int compare_problems(const void *left, const void *right)
-{
-    const struct runbook_problem *a = left;
-    const struct runbook_problem *b = right;
-    if (a->line != b->line)
-        return a->line < b->line ? -1 : 1;
-    return a->column == b->column ? 0 : a->column < b->column ? -1 : 1;
-}
-
 static bool load_node(struct loading *loading, const struct yaml_node *root, struct error *err)
 {
     if (root->kind != YAML_MAPPING) {
@@ -743,7 +734,7 @@ bool runbook_load_all(const char *text, size_t len, const char *file,
     loading.runbook = runbook;
     if (!load_node(&loading, root, err))
         return false;
-    qsort(problems->items, problems->count, sizeof problems->items[0], compare_problems);
+    problems_sort(problems);
     if (problems->error_count == 0)
         *out = TAKE(runbook);
     return true;

@@ -10,6 +10,9 @@
 
 #include <regex.h>
 
+/* Of a list or a mapping of names. */
+enum { RUNBOOK_MAX_ELEMENTS = 1000 };
+
 /* Where a field of the runbook stands in the file. */
 struct place {
     const void *field; /* char **, of an element of a list too; else the field itself */

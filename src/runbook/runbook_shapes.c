@@ -64,6 +64,11 @@ static const char *const selections_of[] = {
     [OF_CUSTOMERS] = "customers",
     [OF_CUSTOMERS + 1] = NULL,
 };
+
+const char *param_type_name(enum param_type type)
+{
+    return param_types[type];
+}
 static const char *const undo_rules[] = {
     [UNDO_ALLOWED] = "allowed", [UNDO_REFUSED] = "refused", [UNDO_REFUSED + 1] = NULL};
 

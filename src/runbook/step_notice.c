@@ -197,6 +197,7 @@ static bool open_maker(struct run *run, struct notice_step *step, struct error *
         .params = run->plan->params,
         .capabilities = &run->helpdesk.capabilities,
         .now_us = run->plan->now_us,
+        .at_us = run->settings->at_us,
     };
     return notice_maker_new(&context, run->connection, run->step.spec, run->id, &step->maker, err);
 }

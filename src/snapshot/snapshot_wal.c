@@ -15,7 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { POLL_US = 250000 };
+enum { POLL_FIRST_US = 250000, POLL_MAX_US = 2000000 }; /* each is a listing of the WAL */
 
 static bool own(struct snapshot_wal *wal, const char *format, ...) FORMAT(2, 3);
 
@@ -128,6 +128,7 @@ static bool give_up(const struct snapshot_job *job, const struct snapshot_wal_ra
 bool snapshot_wal_wait(struct snapshot_job *job, struct error *err)
 {
     bool is_missing = true;
+    int64_t pause_us = POLL_FIRST_US;
     struct snapshot_wal_range missing;
     const struct clock *clock = job->options->clock;
     int64_t deadline_us = clock_monotonic_us(clock) + job->options->wal_timeout_us;
@@ -140,6 +141,7 @@ bool snapshot_wal_wait(struct snapshot_job *job, struct error *err)
             return true;
         if (clock_monotonic_us(clock) >= deadline_us)
             return give_up(job, &missing, err);
-        clock_sleep_us(clock, POLL_US);
+        clock_sleep_us(clock, pause_us);
+        pause_us = 2 * pause_us < POLL_MAX_US ? 2 * pause_us : POLL_MAX_US;
     }
 }

@@ -6,6 +6,7 @@
 #include "store/s3_location.h"
 #include "store/store_local.h"
 #include "store/store_memory.h"
+#include "store/store_meter.h"
 #include "store/store_retry.h"
 #include "store/store_s3.h"
 #include "store/store_s3v2.h"
@@ -76,7 +77,11 @@ bool store_open(const struct store_options *options, struct store **out, struct 
         .total_us = options->retry_total_us, .clock = options->clock, .random = options->random};
     if (!open_driver(options, &store, err))
         return false;
-    /* Within the retries, so that every attempt has its line. */
+    /* Within the retries: every attempt counts, and has its line. */
+    char *(*environment)(const char *name) = options->getenv != NULL ? options->getenv : getenv;
+    struct meter *meter = meter_inherit(environment(METER_VARIABLE));
+    if (meter != NULL && !store_meter_open(store, meter, options->clock, &store, err))
+        return false;
     if (options->trace && !store_trace_open(store, options->clock, &store, err))
         return false;
     return store_retry_open(store, &retry, out, err);

@@ -123,7 +123,8 @@ static const struct rule rules[] = {
      " SELECT name || ' has no search_path that ends with pg_temp',"
      "   'ALTER FUNCTION ' || name || ' SET search_path = pg_catalog, pg_temp'"
      " FROM definers WHERE path IS NULL OR path !~ '(^|[ ,])\"?pg_temp\"?$'"
-     " UNION ALL SELECT parts.name || ' looks in schema ' || schema || ', where ' || r.name || ' may"
+     " UNION ALL SELECT parts.name || ' looks in schema ' || schema || ', where ' || r.name || ' "
+     "may"
      " create objects', format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', schema)"
      " FROM parts JOIN pg_namespace n ON n.nspname = schema, " ROLES
      " WHERE has_schema_privilege(r.name, n.oid, 'CREATE')"},

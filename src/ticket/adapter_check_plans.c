@@ -26,8 +26,7 @@ static bool explain(struct connection *connection, const char *options, const ch
 
 static const char *const bare[][2] = {{"tickets", "id"},          {"tickets", "customer_id"},
                                       {"tickets", "created_key"}, {"tickets", "updated_key"},
-                                      {"messages", "id"},         {"messages", "ticket_id"},
-                                      {"messages", "created_key"}};
+                                      {"messages", "ticket_id"},  {"messages", "created_key"}};
 
 /* "t.id" is a column, "((t.id)::bigint)" is not; what is always NULL will do. */
 static bool is_bare(const struct query_result *plan)
@@ -91,10 +90,11 @@ static const struct lookup lookups[] = {
     {"index.customers",
      "SELECT v.name FROM mainstay.customers v WHERE v.id = ANY ('{-8150001}'::bigint[])",
      "-8150001", CHECK_FAILED, ""},
+    /* A day to come, which few tickets have: where all have it, another index may be better. */
     {"index.created_key",
-     "SELECT v.id FROM mainstay.tickets v WHERE v.created_key >= mainstay.key('2001-06-15 "
+     "SELECT v.id FROM mainstay.tickets v WHERE v.created_key >= mainstay.key('2101-06-15 "
      "12:00+00')",
-     "2001-06-1", CHECK_WARNING,
+     "2101-06-1", CHECK_WARNING,
      "CREATE INDEX CONCURRENTLY on the column behind tickets.created_key: without one, finding the "
      "tickets of a day reads all of them"},
 };

@@ -41,6 +41,9 @@ static bool bad(const char *file, int line, int column, struct error *err, const
     return error_set(err, ERROR_INVALID, "%s:%d:%d: %s", file, line, column, text);
 }
 
+/* As in base/error.h: it always returns false, and the analysers have to see it. */
+#define bad(...) (bad(__VA_ARGS__), false)
+
 static bool bad_node(const char *file, const struct yaml_node *node, const char *wanted,
                      struct error *err)
 {

@@ -7,7 +7,9 @@
 #include <inttypes.h>
 #include <time.h>
 
-enum { MERGES_AT_ONCE = 4 }; /* then it looks whether it should end */
+/* A merge holds its WAL twice and the object beside it: with 64 MiB the stream would take more than
+ * the 128 MiB that it is allowed. */
+enum { MERGES_AT_ONCE = 4 /* then it looks whether it should end */, MERGED_BYTES = 16 << 20 };
 
 /* Waits for the interval; true when the end came first. */
 static bool wait_for_end(struct wal_merger *merger)
@@ -32,6 +34,7 @@ static void *merge_thread(void *argument)
     struct wal_merger *merger = argument;
     wal_merge_default_options(&options);
     options.max_merges = MERGES_AT_ONCE;
+    options.max_bytes = MERGED_BYTES;
     while (!wait_for_end(merger)) {
         bool done = wal_merge_run(merger->repository, &options, &result, &err);
         if (!done && err.kind != ERROR_CANCELLED)

@@ -16,6 +16,9 @@ static const int64_t drain_limit_us = INT64_C(20000000);
 /* After a stop request what was sent already is taken: for so long at least, and at most. */
 static const int64_t arriving_us = INT64_C(200000);
 static const int64_t arriving_limit_us = INT64_C(1000000);
+/* A server whose client does not read cannot end the walsender, and its checkpoints wait for that
+ * when they give up the slot. So a client that cannot read goes away; the slot keeps the WAL. */
+static const int64_t full_limit_us = INT64_C(10000000);
 static const int64_t wait_slice_us = INT64_C(100000); /* until a stop request is noticed */
 
 bool wal_pump_open(struct wal_pump *pump, const struct repository *repository,
@@ -58,6 +61,7 @@ void wal_pump_begin(struct wal_pump *pump, struct wal_receiver *receiver, uint64
     pump->broken = false;
     pump->heard = false;
     pump->replied_us = 0;
+    pump->full_since_us = 0;
     filling(pump)->len = 0;
     filling(pump)->start_lsn = lsn;
     pump->progress.timeline = pump->source.timeline;
@@ -255,13 +259,30 @@ static int64_t wait_us(struct wal_pump *pump)
     return left > 0 ? left : 0;
 }
 
+/* Counts how long nothing could be read. */
+static bool check_room(struct wal_pump *pump, bool room, struct error *err)
+{
+    if (room || pump->draining)
+        pump->full_since_us = 0;
+    else if (pump->full_since_us == 0)
+        pump->full_since_us = now_us();
+    else if (now_us() - pump->full_since_us > full_limit_us) {
+        (void)error_set(err, ERROR_IO,
+                        "the store is too slow or away: leaving the server until what was received "
+                        "is stored; its slot keeps the WAL");
+        err->retryable = true;
+        return false;
+    }
+    return true;
+}
+
 /* One round; *out_event says what came. */
 static bool pump_once(struct wal_pump *pump, enum wal_event *out_event, struct error *err)
 {
     struct wal_message message = {.event = WAL_EVENT_NOTHING};
     bool room = (!pump->draining || pump->arriving) &&
                 filling(pump)->len < pump->options->chunk_bytes;
-    if (!store_and_confirm(pump, err) ||
+    if (!store_and_confirm(pump, err) || !check_room(pump, room, err) ||
         !wal_receiver_next(pump->receiver, room, pump->uploader.wake_fd, wait_us(pump), &message,
                            err) ||
         !take_message(pump, &message, err))

@@ -32,13 +32,14 @@ struct wal_pump {
     size_t filling; /* which of them */
     struct wal_stream_progress progress;
     int64_t replied_us;
-    bool heard;       /* the server sent something */
-    bool broken;      /* the store refused a chunk: what follows must not be stored */
-    bool urgent;      /* the server waits: store what is there at once */
-    bool draining;    /* a stop was requested: store, confirm, end */
-    bool arriving;    /* while draining: what the server has sent already still comes in */
-    bool retried;     /* the job that the stop request hit was submitted again */
-    int64_t drain_us; /* when draining began */
+    int64_t full_since_us; /* nothing is read: both buffers are full; 0: it is */
+    bool heard;            /* the server sent something */
+    bool broken;           /* the store refused a chunk: what follows must not be stored */
+    bool urgent;           /* the server waits: store what is there at once */
+    bool draining;         /* a stop was requested: store, confirm, end */
+    bool arriving;         /* while draining: what the server has sent already still comes in */
+    bool retried;          /* the job that the stop request hit was submitted again */
+    int64_t drain_us;      /* when draining began */
     /* What the store has of the page in which we go on, to compare. */
     uint8_t overlap[8192];
     size_t overlap_len;

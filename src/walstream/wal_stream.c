@@ -124,22 +124,17 @@ static bool prepare_slot(struct stream *stream, struct link *link, uint64_t *out
                          struct error *err)
 {
     struct wal_slot slot;
+    bool created;
     const char *name = stream->options->slot;
     *out_lsn = 0;
     if ((stream->behind_gap || stream->remake_slot) &&
         !wal_slot_drop(link->connection, name, err) && err->kind != ERROR_NOT_FOUND)
         return false;
     stream->remake_slot = false;
-    if (!wal_slot_read(link->connection, name, &slot, err))
+    if (!wal_slot_ensure(link->connection, name, &slot, &created, err))
         return false;
-    if (!slot.exists && !wal_slot_create(link->connection, name, err) &&
-        (slot.known || err->kind != ERROR_EXISTS))
-        return false;
-    if (!slot.exists && slot.known) {
+    if (created)
         log_event(LOG_INFO, "wal.slot_created", "created replication slot \"%s\"", name);
-        if (!wal_slot_read(link->connection, name, &slot, err))
-            return false;
-    }
     if (slot.known)
         *out_lsn = slot.reserved ? slot.restart_lsn : 0;
     else
@@ -331,6 +326,9 @@ static bool stream_and_salvage(struct stream *stream, struct link *link, struct 
     }
     if (done)
         return true;
+    /* The store may take its time: the server must not wait for a client that does not read. */
+    connection_close(link->connection);
+    link->connection = NULL;
     if (!wal_pump_salvage(pump, &failure)) {
         *err = failure; /* the server may come back; this comes first */
         return false;

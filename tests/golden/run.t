@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 for input in "$here"/cli/*.in "$here"/config/*.yaml; do
     ok "golden: ${input#"$here"/}" diff -u "${input%.*}.ok" <(golden_output "$input")
 done
-for page in mainstay mainstay.yaml; do
+for page in mainstay mainstay.yaml mainstayd; do
     is "$("$golden_program" man "$page" | LC_ALL=C.UTF-8 groff -ww -man -Tutf8 -z 2>&1)" "" \
         "manual page $page has no groff warnings"
 done

@@ -31,6 +31,8 @@ daemon_config() {
     cat >"$scene/$name.yaml.new" <<EOF
 repository:
   url: $repository
+store:
+  retry-total: 2s
 postgres:
   connection: $(cluster_conninfo main) password=hunter2
 daemon:

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The outbox from queue to webhook: order, retries, refusals, claims that were lost, suppressions.
+# shellcheck source=tests/lib/scene.sh
 . "$(dirname "$0")/../lib/scene.sh"
 
 core=$(dirname "$0")/../../runbooks/adapters/core
@@ -140,6 +141,40 @@ touch "$TEST_DIR/slow.go"
 wait "$slow_dispatch"
 like "$(states run-b)" 'status-9=unknown' "an outcome is not written over somebody else's claim"
 is "$(json_value "$TEST_DIR/overtaken.json" overtaken)" 1 "and that is counted"
+
+# --- the daemon does it ------------------------------------------------------------------------------------
+
+cp "$BUILD/mainstayd" "$TEST_DIR/mainstayd"
+cat >"$scene/daemon.yaml" <<YAML
+repository:
+  url: $scene/repository
+postgres:
+  connection: $(cluster_conninfo desk)
+helpdesk:
+  connection: host=$TEST_DIR/desk.sock port=$(cluster_port desk) user=dora dbname=postgres
+webhook:
+  directory: $hooks
+daemon:
+  dispatch: true
+  wal-stream: false
+  listen: off
+YAML
+give_to_server "$scene/daemon.yaml"
+mainstay repo init --no-slot --config "$scene/daemon.yaml" >/dev/null
+# shellcheck disable=SC2016 # the inner shell's variables
+as_server sh -c 'echo $$ >"$1.pid"; exec "$2" --config "$1.yaml" 2>"$1.log"' sh "$scene/daemon" \
+    "$TEST_DIR/mainstayd" &
+daemon=$!
+queue run-b 12 page
+is_sent() { [[ $(states run-b) == *status-12=sent* ]]; }
+ok "the daemon sends what is queued" wait_until 30 is_sent
+kill "$(cat "$scene/daemon.pid")"
+wait "$daemon"
+is $? 0 "and stops when it is asked to"
+states_before=$(states run-b)
+queue run-b 13 page
+is "$(states run-b)" "$states_before status-13=queued" "without it nothing is sent"
+scene_psql desk -c "DELETE FROM mainstay.notices WHERE template = 'status-13'"
 
 # --- by hand ------------------------------------------------------------------------------------------------
 

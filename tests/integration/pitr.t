@@ -153,6 +153,11 @@ as_server mv "$middle" "$scene/aside"
 rm "$scene/get/$first" # one beside the target would be what came with the snapshot
 fails 'a gap: more than 125' 254 'is not in the repository' get "$first"
 fails 'restore refuses the gap' 5 'is missing from' restore "$scene/no" --latest --snapshot "$(snapshot_ids "$repository" | head -n 1)"
+inside=$(basename "$middle" .wal)
+inside=$(printf '%X/%X' 0 $((16#${inside%-*} + 100)))
+fails 'a target inside the gap: from where to where' 5 'is missing from' restore "$scene/no" --target-lsn "$inside"
+like "$(mainstay restore "${repo[@]}" --to "$scene/no" --target-lsn "$inside" 2>&1)" 'Recoverable is timeline 1 from' 'and what can be reached'
+ok 'nothing was written' test ! -e "$scene/no"
 as_server mv "$scene/aside" "$middle"
 printf X | as_server dd of="$middle" bs=1 seek=300 conv=notrunc status=none
 fails 'damage: more than 125' 254 'wal/' get "$first"

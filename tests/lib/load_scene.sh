@@ -145,7 +145,7 @@ wal:
 daemon:
   wal-stream: true
   snapshot-schedule: "${SNAPSHOTS:-@yearly}"
-  status-interval: 1s
+  status-interval: ${STATUS_INTERVAL:-1s}
   listen: 127.0.0.1:0
 alert:
   failures: 1
@@ -196,13 +196,14 @@ random_place() { # FROM TO (bytes)
 }
 
 rows_of() { # CLUSTER
-    scene_psql "$1" -F ' ' -c 'SELECT writer, n FROM entry ORDER BY 1, 2'
+    scene_psql "$1" -F ' ' -c "SELECT writer, n FROM entry WHERE writer ~ '^${ONLY:-.*}$' ORDER BY 1, 2"
 }
 
 # restored_rows CLUSTER FIELD MUST MAY [exclusive]: FIELD is 3 for positions, 4 for times. Fails, and says
 # why, unless every commit that was acknowledged up to MUST is there, none that was tried behind MAY
 # (exclusive: at MAY or behind) is, none that was rolled back, none that nobody tried; with its content,
-# and with the counters that the same transactions moved. MAY - allows all. Leaves $TEST_DIR/CLUSTER.rows.
+# and with the counters that the same transactions moved. MAY - allows all. ONLY names one client. Leaves
+# $TEST_DIR/CLUSTER.rows.
 restored_rows() {
     local name=$1 wrong
     rows_of "$name" >"$TEST_DIR/$name.rows" || return

@@ -113,7 +113,7 @@ BEGIN
     SELECT v_tag, 'Conversation', c.id, 'labels', v_now FROM public.conversations c
     WHERE c.id = ANY (p_ids) AND NOT EXISTS (
       SELECT 1 FROM public.taggings g WHERE g.tag_id = v_tag AND g.taggable_id = c.id
-        AND g.taggable_type = 'Conversation' AND g.context = 'labels')
+        AND g.taggable_type = 'Conversation' AND g.context = 'labels' OFFSET 0)
     ORDER BY c.id RETURNING taggable_id, id)
   SELECT array_agg(taggable_id ORDER BY taggable_id), array_agg(id ORDER BY taggable_id)
     INTO v_ids, v_marks FROM added;
@@ -126,15 +126,15 @@ END $$;
 
 CREATE FUNCTION mainstay.tag_remove(p_tag text, p_ids bigint[], p_marks bigint[], p_actor bigint) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_label text := mainstay.label(p_tag); v_tag int; v_count int; v_ids bigint[];
+DECLARE v_label text := mainstay.label(p_tag); v_tag int; v_count int; v_ids bigint[]; v_marks bigint[];
 BEGIN
   SELECT id INTO v_tag FROM public.tags WHERE name = v_label;
   PERFORM 1 FROM public.conversations WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
-  WITH removed AS (
-    DELETE FROM public.taggings g USING unnest(p_ids, p_marks) w (id, mark)
-    WHERE g.taggable_id = w.id AND g.tag_id = v_tag AND g.taggable_type = 'Conversation' AND g.context = 'labels'
-      AND (p_marks IS NULL OR g.id = w.mark)
-    RETURNING g.taggable_id)
+  SELECT array_agg(x.id) INTO v_marks FROM unnest(p_ids, p_marks) w (id, mark), LATERAL (
+      SELECT g.id FROM public.taggings g WHERE g.taggable_id = w.id AND g.tag_id = v_tag
+        AND g.taggable_type = 'Conversation' AND g.context = 'labels' OFFSET 0) x
+    WHERE p_marks IS NULL OR x.id = w.mark;
+  WITH removed AS (DELETE FROM public.taggings WHERE id = ANY (v_marks) RETURNING taggable_id)
   SELECT array_agg(DISTINCT taggable_id), count(*) INTO v_ids, v_count FROM removed;
   IF v_ids IS NOT NULL THEN
     PERFORM mainstay.labels_changed(v_tag, -v_count, v_ids,

@@ -172,7 +172,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT (SELECT count(*) FROM pg_stat_activity
            WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()),
          (SELECT count(*) FROM pg_locks WHERE NOT granted),
-         (SELECT COALESCE(max(extract(epoch FROM replay_lag) * 1000000), 0)::bigint FROM pg_stat_replication),
+         (SELECT COALESCE(max(extract(epoch FROM replay_lag) * 1000000), 0)::bigint FROM pg_stat_replication
+           WHERE replay_lsn IS NOT NULL), -- a receiver of WAL that replays nothing lags for ever
          pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 $$;
 REVOKE ALL ON FUNCTION mainstay.load() FROM PUBLIC;

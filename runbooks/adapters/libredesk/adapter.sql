@@ -97,13 +97,14 @@ END $$;
 
 CREATE FUNCTION mainstay.tag_remove(p_tag text, p_ids bigint[], p_marks bigint[], p_actor bigint) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_ids bigint[];
+DECLARE v_ids bigint[]; v_marks bigint[];
 BEGIN
   PERFORM 1 FROM public.conversations WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
-  WITH removed AS (
-    DELETE FROM public.conversation_tags g USING unnest(p_ids, p_marks) w (id, mark), public.tags t
-    WHERE g.conversation_id = w.id AND t.id = g.tag_id AND t.name = p_tag AND (p_marks IS NULL OR g.id = w.mark)
-    RETURNING g.conversation_id)
+  SELECT array_agg(x.id) INTO v_marks FROM unnest(p_ids, p_marks) w (id, mark), LATERAL (
+      SELECT g.id FROM public.conversation_tags g JOIN public.tags t ON t.id = g.tag_id
+      WHERE g.conversation_id = w.id AND t.name = p_tag OFFSET 0) x
+    WHERE p_marks IS NULL OR x.id = w.mark;
+  WITH removed AS (DELETE FROM public.conversation_tags WHERE id = ANY (v_marks) RETURNING conversation_id)
   SELECT array_agg(DISTINCT conversation_id) INTO v_ids FROM removed;
   PERFORM mainstay.tag_note(v_ids, 'removed', p_tag, p_actor);
   RETURN QUERY SELECT unnest(v_ids);

@@ -140,7 +140,7 @@ BEGIN
       AND (v_field.is_for_all OR EXISTS (SELECT 1 FROM public.custom_fields_projects r
         WHERE r.custom_field_id = v_field.id AND r.project_id = i.project_id))
       AND NOT EXISTS (SELECT 1 FROM public.custom_values v WHERE v.customized_type = 'Issue'
-        AND v.customized_id = i.id AND v.custom_field_id = v_field.id AND v.value = v_value)
+        AND v.customized_id = i.id AND v.custom_field_id = v_field.id AND v.value = v_value OFFSET 0)
     ORDER BY i.id RETURNING customized_id, id)
   SELECT array_agg(customized_id ORDER BY customized_id), array_agg(id ORDER BY customized_id)
     INTO v_ids, v_marks FROM added;
@@ -153,21 +153,21 @@ END $$;
 
 CREATE FUNCTION mainstay.tag_remove(p_tag text, p_ids bigint[], p_marks bigint[], p_actor bigint) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_field public.custom_fields := mainstay.tag_field(); v_value text; v_ids bigint[];
+DECLARE v_field public.custom_fields := mainstay.tag_field(); v_value text; v_ids bigint[]; v_marks bigint[];
 BEGIN
   SELECT id::text INTO v_value FROM public.custom_field_enumerations
     WHERE custom_field_id = v_field.id AND name = p_tag ORDER BY id LIMIT 1;
   PERFORM 1 FROM public.issues WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
-  WITH removed AS (
-    DELETE FROM public.custom_values v USING unnest(p_ids, p_marks) w (id, mark)
-    WHERE v.customized_type = 'Issue' AND v.customized_id = w.id AND v.custom_field_id = v_field.id
-      AND v.value = v_value AND (p_marks IS NULL OR v.id = w.mark)
-    RETURNING v.customized_id)
+  SELECT array_agg(x.id) INTO v_marks FROM unnest(p_ids, p_marks) w (id, mark), LATERAL (
+      SELECT v.id FROM public.custom_values v WHERE v.customized_type = 'Issue' AND v.customized_id = w.id
+        AND v.custom_field_id = v_field.id AND v.value = v_value OFFSET 0) x
+    WHERE p_marks IS NULL OR x.id = w.mark;
+  WITH removed AS (DELETE FROM public.custom_values WHERE id = ANY (v_marks) RETURNING customized_id)
   SELECT array_agg(DISTINCT customized_id) INTO v_ids FROM removed;
   INSERT INTO public.custom_values (customized_type, customized_id, custom_field_id, value)
     SELECT 'Issue', x, v_field.id, '' FROM unnest(v_ids) x WHERE NOT EXISTS (
       SELECT 1 FROM public.custom_values v
-      WHERE v.customized_type = 'Issue' AND v.customized_id = x AND v.custom_field_id = v_field.id);
+      WHERE v.customized_type = 'Issue' AND v.customized_id = x AND v.custom_field_id = v_field.id OFFSET 0);
   PERFORM mainstay.tag_history(v_field.id, v_ids, v_value, NULL, p_actor);
   RETURN QUERY SELECT unnest(v_ids);
 END $$;

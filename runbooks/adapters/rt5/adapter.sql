@@ -152,7 +152,7 @@ BEGIN
     WHERE t.id = ANY (p_ids)
       AND EXISTS (SELECT 1 FROM public.objectcustomfields o WHERE o.customfield = v_field.id AND o.objectid IN (0, t.queue))
       AND NOT EXISTS (SELECT 1 FROM public.objectcustomfieldvalues v WHERE v.customfield = v_field.id
-        AND v.objecttype = 'RT::Ticket' AND v.objectid = t.id AND v.content = p_tag AND v.disabled = 0)
+        AND v.objecttype = 'RT::Ticket' AND v.objectid = t.id AND v.content = p_tag AND v.disabled = 0 OFFSET 0)
     ORDER BY t.id RETURNING objectid, id)
   SELECT array_agg(objectid ORDER BY objectid), array_agg(id ORDER BY objectid) INTO v_ids, v_marks FROM added;
   PERFORM mainstay.tag_history(v_field.id, v_ids, v_marks, true, p_actor);
@@ -163,16 +163,17 @@ END $$;
 CREATE FUNCTION mainstay.tag_remove(p_tag text, p_ids bigint[], p_marks bigint[], p_actor bigint) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  v_field public.customfields := mainstay.tag_field(); v_ids bigint[]; v_values bigint[];
+  v_field public.customfields := mainstay.tag_field(); v_ids bigint[]; v_marks bigint[]; v_values bigint[];
   v_now timestamp := date_trunc('second', now() AT TIME ZONE 'UTC');
 BEGIN
   PERFORM 1 FROM public.tickets WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
+  SELECT array_agg(x.id) INTO v_marks FROM unnest(p_ids, p_marks) w (id, mark), LATERAL (
+      SELECT v.id FROM public.objectcustomfieldvalues v WHERE v.customfield = v_field.id
+        AND v.objecttype = 'RT::Ticket' AND v.objectid = w.id AND v.content = p_tag AND v.disabled = 0 OFFSET 0) x
+    WHERE p_marks IS NULL OR x.id = w.mark;
   WITH removed AS (
-    UPDATE public.objectcustomfieldvalues v SET disabled = 1, lastupdated = v_now, lastupdatedby = p_actor
-    FROM unnest(p_ids, p_marks) w (id, mark)
-    WHERE v.customfield = v_field.id AND v.objecttype = 'RT::Ticket' AND v.objectid = w.id AND v.content = p_tag
-      AND v.disabled = 0 AND (p_marks IS NULL OR v.id = w.mark)
-    RETURNING v.objectid, v.id)
+    UPDATE public.objectcustomfieldvalues SET disabled = 1, lastupdated = v_now, lastupdatedby = p_actor
+    WHERE id = ANY (v_marks) AND disabled = 0 RETURNING objectid, id)
   SELECT array_agg(objectid ORDER BY objectid), array_agg(id ORDER BY objectid) INTO v_ids, v_values FROM removed;
   PERFORM mainstay.tag_history(v_field.id, v_ids, v_values, false, p_actor);
   RETURN QUERY SELECT DISTINCT unnest(v_ids);

@@ -127,7 +127,7 @@ BEGIN
     FROM public.tickets t, public.tag_objects o
     WHERE t.id = ANY (p_ids) AND lower(o.name) = 'ticket' AND NOT EXISTS (
       SELECT 1 FROM public.tags g JOIN public.tag_items i ON i.id = g.tag_item_id
-      WHERE g.o_id = t.id AND g.tag_object_id = o.id AND i.name_downcase = lower(p_tag))
+      WHERE g.o_id = t.id AND g.tag_object_id = o.id AND i.name_downcase = lower(p_tag) OFFSET 0)
     ORDER BY t.id RETURNING o_id, id)
   SELECT array_agg(o_id ORDER BY o_id), array_agg(id ORDER BY o_id) INTO v_ids, v_marks FROM added;
   PERFORM mainstay.tag_history(v_ids, 'added', (SELECT name FROM public.tag_items WHERE id = v_item), p_actor);
@@ -136,15 +136,15 @@ END $$;
 
 CREATE FUNCTION mainstay.tag_remove(p_tag text, p_ids bigint[], p_marks bigint[], p_actor bigint) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_ids bigint[];
+DECLARE v_ids bigint[]; v_marks bigint[];
 BEGIN
   PERFORM 1 FROM public.tickets WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
-  WITH removed AS (
-    DELETE FROM public.tags g
-    USING unnest(p_ids, p_marks) w (id, mark), public.tag_items i, public.tag_objects o
-    WHERE g.o_id = w.id AND i.id = g.tag_item_id AND o.id = g.tag_object_id AND lower(o.name) = 'ticket'
-      AND i.name_downcase = lower(p_tag) AND (p_marks IS NULL OR g.id = w.mark)
-    RETURNING g.o_id)
+  SELECT array_agg(x.id) INTO v_marks FROM unnest(p_ids, p_marks) w (id, mark), LATERAL (
+      SELECT g.id FROM public.tags g
+        JOIN public.tag_items i ON i.id = g.tag_item_id JOIN public.tag_objects o ON o.id = g.tag_object_id
+      WHERE g.o_id = w.id AND lower(o.name) = 'ticket' AND i.name_downcase = lower(p_tag) OFFSET 0) x
+    WHERE p_marks IS NULL OR x.id = w.mark;
+  WITH removed AS (DELETE FROM public.tags WHERE id = ANY (v_marks) RETURNING o_id)
   SELECT array_agg(DISTINCT o_id) INTO v_ids FROM removed;
   PERFORM mainstay.tag_history(v_ids, 'removed', p_tag, p_actor);
   RETURN QUERY SELECT unnest(v_ids);

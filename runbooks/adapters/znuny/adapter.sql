@@ -78,12 +78,12 @@ FROM public.article a
 
 CREATE VIEW mainstay.ticket_tags AS
 SELECT v.object_id AS ticket_id, v.value_text::text AS tag, COALESCE((
-    SELECT max(h.id) FROM public.ticket_history h LEFT JOIN mainstay.tag_writes w ON w.history_id = h.id
+    SELECT max(h.id) FROM public.ticket_history h
     WHERE h.ticket_id = v.object_id
       AND h.history_type_id = (SELECT id FROM public.ticket_history_type WHERE name = 'TicketDynamicFieldUpdate')
       AND starts_with(h.name, '%%FieldName%%' || :'tag_field' || '%%Value%%')
-      AND CASE WHEN w.tag IS NULL THEN v.value_text <> ALL (string_to_array(split_part(h.name, '%%', 5), ', '))
-        ELSE w.tag = v.value_text END), 0) AS mark
+      AND COALESCE((SELECT w.tag = v.value_text FROM mainstay.tag_writes w WHERE w.history_id = h.id),
+        v.value_text <> ALL (string_to_array(split_part(h.name, '%%', 5), ', ')))), 0) AS mark
 FROM public.dynamic_field_value v
 WHERE v.field_id = (SELECT d.id FROM public.dynamic_field d WHERE d.name = :'tag_field' AND d.object_type = 'Ticket')
   AND v.value_text <> '';
@@ -178,7 +178,7 @@ BEGIN
   PERFORM 1 FROM public.ticket WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
   SELECT array_agg(t.id ORDER BY t.id) INTO v_ids FROM public.ticket t
     WHERE t.id = ANY (p_ids) AND NOT EXISTS (SELECT 1 FROM public.dynamic_field_value v
-      WHERE v.object_id = t.id AND v.field_id = v_field.id AND v.value_text = p_tag);
+      WHERE v.object_id = t.id AND v.field_id = v_field.id AND v.value_text = p_tag OFFSET 0);
   SELECT array_agg(h.history_id ORDER BY h.ticket_id) INTO v_marks
     FROM mainstay.tag_history(v_field, p_tag, v_ids, true, p_actor) h;
   INSERT INTO public.dynamic_field_value (field_id, object_id, value_text)
@@ -192,10 +192,13 @@ DECLARE v_field public.dynamic_field := mainstay.tag_field(); v_ids bigint[];
 BEGIN
   PERFORM 1 FROM public.ticket WHERE id = ANY (p_ids) ORDER BY id FOR NO KEY UPDATE;
   SELECT array_agg(DISTINCT g.ticket_id ORDER BY g.ticket_id) INTO v_ids
-    FROM unnest(p_ids, p_marks) w (id, mark) JOIN mainstay.ticket_tags g ON g.ticket_id = w.id
-    WHERE g.tag = p_tag AND (p_marks IS NULL OR g.mark = w.mark);
+    FROM unnest(p_ids, p_marks) w (id, mark), LATERAL (
+      SELECT t.ticket_id, CASE WHEN p_marks IS NOT NULL THEN t.mark END AS mark FROM mainstay.ticket_tags t
+      WHERE t.ticket_id = w.id AND t.tag = p_tag OFFSET 0) g
+    WHERE p_marks IS NULL OR g.mark = w.mark;
   PERFORM 1 FROM mainstay.tag_history(v_field, p_tag, v_ids, false, p_actor);
-  DELETE FROM public.dynamic_field_value WHERE field_id = v_field.id AND object_id = ANY (v_ids) AND value_text = p_tag;
+  DELETE FROM public.dynamic_field_value
+    WHERE field_id = v_field.id AND object_id = ANY (v_ids) AND value_text = p_tag;
   RETURN QUERY SELECT unnest(v_ids);
 END $$;
 

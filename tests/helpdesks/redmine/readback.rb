@@ -5,11 +5,9 @@ verb, *args = ARGV
 field = IssueCustomField.find_by!(name: 'Tags')
 User.current = User.find_by!(login: 'admin')
 
-names = ->(id) { Issue.find(id).custom_value_for_tags(field) }
-class Issue
-  def custom_value_for_tags(field)
-    custom_field_values.find { |v| v.custom_field == field }.value.reject(&:blank?).map { |v| field.enumerations.find(v).name }
-  end
+names = lambda do |id|
+  values = Issue.find(id).custom_field_values.find { |v| v.custom_field == field }.value
+  values.reject(&:blank?).map { |value| field.enumerations.find(value).name }
 end
 
 set = lambda do |id, tags|
@@ -38,5 +36,5 @@ when 'agent'
   set.call(other, names.call(other) + ['vip'])
   set.call(again, names.call(again) - [OURS])
   set.call(again, names.call(again) + [OURS])
-  print "#{other}: #{names.call(other).sort.reverse.join(', ')};#{again}: #{names.call(again).join(', ')}"
+  print args.map { |id| "#{id}: #{names.call(id).sort.join(', ')}" }.join(';')
 end

@@ -38,5 +38,5 @@ elsif ($verb eq 'agent') {
     done($other->AddCustomFieldValue(Field => 'Tags', Value => 'vip'));
     done($again->DeleteCustomFieldValue(Field => 'Tags', Value => $ours));
     done($again->AddCustomFieldValue(Field => 'Tags', Value => $ours));
-    print "$args[0]: ", join(', ', sort { $b cmp $a } split /, /, tags($args[0])), ";$args[1]: ", tags($args[1]);
+    print join(';', map { "$_: " . join(', ', sort split /, /, tags($_)) } @args);
 }

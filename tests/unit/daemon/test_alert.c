@@ -121,10 +121,38 @@ static void test_store_server_and_damage_each_have_an_alert(void **state)
     expect_change("store-down", true);
     facts.server_configured = true;
     expect_change("server-down", true);
-    facts.has_verify = true;
+    facts.verify_parts_damaged = 1;
     expect_change("verify-failed", true);
     facts.unreadable_count = 1;
     expect_change("snapshot-unreadable", true);
+}
+
+static void test_a_slot_in_danger_is_told_before_it_is_lost(void **state)
+{
+    (void)state;
+    facts.server_configured = facts.server_reachable = true;
+    facts.has_slot = facts.slot_limited = true;
+    facts.slot_retained_bytes = 700;
+    facts.slot_safe_bytes = 300;
+    assert_int_equal(look(), 0);
+    facts.slot_retained_bytes = 801;
+    facts.slot_safe_bytes = 199;
+    expect_change("slot-danger", true);
+    facts.slot_retained_bytes = 10;
+    facts.slot_safe_bytes = 990;
+    expect_change("slot-danger", false);
+    facts.slot_limited = false; /* without a limit nothing is ever taken away */
+    facts.slot_safe_bytes = 0;
+    assert_int_equal(look(), 0);
+    facts.slot_unreserved = true;
+    expect_change("slot-danger", true);
+    facts.slot_lost = true;
+    assert_int_equal(look(), 0);
+    facts.slot_lost = facts.slot_unreserved = false;
+    expect_change("slot-danger", false);
+    facts.slot_lost = true;
+    expect_change("slot-danger", true);
+    assert_non_null(strstr(changes[0].text, "take a snapshot"));
 }
 
 static void test_a_standby_leaves_it_to_the_daemon_that_works(void **state)
@@ -136,6 +164,64 @@ static void test_a_standby_leaves_it_to_the_daemon_that_works(void **state)
     assert_int_equal(look(), 0);
     jobs[ROLE_STATUS].failures_in_row = 3;
     expect_change("store-down", true);
+}
+
+static bool fill(const char *template, struct buf *out, struct error *err)
+{
+    char text[] = "k\"ey";
+    const struct secret key = {.text = text, .len = sizeof text - 1};
+    struct alert alert = {.raised = true, .now_us = now, .text = "\"\\ {{key}}\n\x01\xff"};
+    const struct alert_target target = {.format = "template",
+                                        .text = template,
+                                        .repository = "s3://b/p",
+                                        .host = "db-1",
+                                        .key = &key};
+    strcpy(alert.name, "wal-gap");
+    return alert_put_json(&alert, &target, out, err);
+}
+
+static void test_a_template_gives_json_whatever_the_values_hold(void **state)
+{
+    static const char template[] =
+        "{\"title\": \"{{alert}} is {{ state }}\", \"body\": [\"{{text}}\"], \"at\": \"{{host}}\","
+        " \"secret\": \"{{key}}\", \"n\": 7}";
+    const struct value *list;
+    const char *text;
+    struct buf out;
+    struct error err;
+    (void)state;
+    buf_init(&out, 4096);
+    if (!fill(template, &out, &err))
+        fail_msg("%s", err.text);
+    struct value *root = value_parse(out.data, out.len, 4096, "alert", &err);
+    assert_non_null(root);
+    assert_true(value_get_text(root, "title", &text, &err));
+    assert_string_equal(text, "wal-gap is firing");
+    assert_true(value_get_text(root, "secret", &text, &err));
+    assert_string_equal(text, "k\"ey");
+    assert_true(value_get_array(root, "body", &list, &err) && value_at_text(list, 0, &text, &err));
+    assert_string_equal(text, "\"\\ {{key}}\n\x01\xef\xbf\xbd");
+    value_free(root);
+    buf_release(&out);
+}
+
+static void test_a_template_that_gives_no_json_or_has_unknown_names_is_refused(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "{{alert}}",
+                                        "{\"a\": {{text}}}",
+                                        "{\"a\": \"{{nam}}\"}",
+                                        "{\"a\": \"{{alert\"}",
+                                        "{\"a\": 1} x"};
+    struct buf out;
+    struct error err;
+    (void)state;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_false(fill(wrong[i], &out, &err));
+        assert_int_equal(err.kind, ERROR_INVALID);
+    }
+    buf_release(&out);
 }
 
 static struct value *print(const char *format, bool raised)
@@ -212,6 +298,10 @@ int main(void)
                                start),
         cmocka_unit_test_setup(test_wal_lag_needs_a_server_that_is_ahead, start),
         cmocka_unit_test_setup(test_store_server_and_damage_each_have_an_alert, start),
+        cmocka_unit_test_setup(test_a_slot_in_danger_is_told_before_it_is_lost, start),
+        cmocka_unit_test_setup(test_a_template_gives_json_whatever_the_values_hold, start),
+        cmocka_unit_test_setup(test_a_template_that_gives_no_json_or_has_unknown_names_is_refused,
+                               start),
         cmocka_unit_test_setup(test_a_standby_leaves_it_to_the_daemon_that_works, start),
         cmocka_unit_test_setup(test_pagerduty_opens_and_closes_the_same_incident, start),
         cmocka_unit_test_setup(test_generic_and_slack_say_what_and_where, start),

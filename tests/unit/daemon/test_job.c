@@ -51,7 +51,7 @@ static void test_an_always_on_job_starts_at_once_and_comes_back_after_a_growing_
         assert_true(job_begin(&job, &now));
         assert_false(job_begin(&job, &now));
         advance(SECOND);
-        job_end(&job, 1, &now);
+        job_end(&job, 1, ERROR_NONE, &now);
         assert_int_equal(job_wait_us(&job, &now), pause_us);
         advance(pause_us - 1);
         assert_false(job_begin(&job, &now));
@@ -69,7 +69,7 @@ static void test_a_healthy_run_sets_the_pause_back(void **state)
     job.failures_in_row = 8;
     assert_true(job_begin(&job, &now));
     advance(JOB_HEALTHY_US);
-    job_end(&job, 137, &now);
+    job_end(&job, 137, ERROR_NONE, &now);
     assert_int_equal(job_wait_us(&job, &now), SECOND);
     assert_int_equal(job.failures_in_row, 1);
 }
@@ -79,7 +79,7 @@ static void test_an_always_on_job_that_ends_well_by_itself_has_failed(void **sta
     (void)state;
     begin(ROLE_WAL_STREAM);
     assert_true(job_begin(&job, &now));
-    job_end(&job, 0, &now);
+    job_end(&job, 0, ERROR_NONE, &now);
     assert_int_equal(job.failures, 1);
 }
 
@@ -89,12 +89,12 @@ static void test_a_job_that_was_asked_to_stop_did_not_fail(void **state)
     begin(ROLE_WAL_STREAM);
     assert_true(job_begin(&job, &now));
     job.stopping = true;
-    job_end(&job, 143, &now);
+    job_end(&job, 143, ERROR_NONE, &now);
     assert_int_equal(job.failures, 0);
     assert_true(job_begin(&job, &now)); /* still enabled: a restart with new options */
     job_enable(&job, false, &now);
     job.stopping = true;
-    job_end(&job, 143, &now);
+    job_end(&job, 143, ERROR_NONE, &now);
     advance(3600 * (int64_t)SECOND);
     assert_false(job_begin(&job, &now));
 }
@@ -106,11 +106,11 @@ static void test_a_scheduled_job_that_failed_is_tried_again_before_its_next_time
     schedule("@daily");
     advance(23 * 3600 * (int64_t)SECOND);
     assert_true(job_begin(&job, &now));
-    job_end(&job, 1, &now);
+    job_end(&job, 1, ERROR_NONE, &now);
     assert_int_equal(job_wait_us(&job, &now), 30 * SECOND);
     advance(30 * SECOND);
     assert_true(job_begin(&job, &now));
-    job_end(&job, 0, &now);
+    job_end(&job, 0, ERROR_NONE, &now);
     assert_int_equal(job.failures_in_row, 0);
     assert_int_equal(job.last_success_us, now.wall_us);
     assert_int_equal(job_wait_us(&job, &now), (24 * 3600 - 30) * (int64_t)SECOND);
@@ -125,7 +125,7 @@ static void test_what_would_fail_again_waits_for_the_next_time(void **state)
         schedule("@hourly");
         advance(3600 * (int64_t)SECOND);
         assert_true(job_begin(&job, &now));
-        job_end(&job, codes[i], &now);
+        job_end(&job, codes[i], ERROR_NONE, &now);
         assert_int_equal(job.failures, 1);
         assert_int_equal(job_wait_us(&job, &now), 3600 * (int64_t)SECOND);
     }
@@ -141,7 +141,7 @@ static void test_a_new_schedule_leaves_a_running_job_alone(void **state)
     schedule("@every 1s");
     advance(10 * SECOND);
     assert_false(job_begin(&job, &now));
-    job_end(&job, 0, &now);
+    job_end(&job, 0, ERROR_NONE, &now);
     assert_true(job_begin(&job, &now));
 }
 
@@ -233,7 +233,7 @@ static void life_goes_on(struct life *life, uint64_t step_s)
         bool good = fixture_below(&life->random, 4) != 0;
         if (good)
             life_completes(life);
-        job_end(&job, good ? 0 : 1, &at);
+        job_end(&job, good ? 0 : 1, ERROR_NONE, &at);
     }
     if (!job_begin(&job, &at))
         return;

@@ -20,6 +20,11 @@
 #define LLVMFuzzerTestOneInput fuzz_yaml
 #include "tests/fuzz/fuzz_yaml.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_runbook
+#define __lsan_default_suppressions suppressions_of_runbook
+#include "tests/fuzz/fuzz_runbook.c"
+#undef __lsan_default_suppressions
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_server_manifest
 #define feed feed_server_manifest
 #include "tests/fuzz/fuzz_server_manifest.c"
@@ -56,6 +61,7 @@ static const struct {
     {"manifest", fuzz_manifest},
     {"pack_index", fuzz_pack_index},
     {"page_map", fuzz_page_map},
+    {"runbook", fuzz_runbook},
     {"s3_answer", fuzz_s3_answer},
     {"server_manifest", fuzz_server_manifest},
     {"snapshot_info", fuzz_snapshot_info},

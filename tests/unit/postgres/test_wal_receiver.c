@@ -31,6 +31,8 @@ static void test_failures_with_a_next_step_are_known(void **state)
          WAL_PROBLEM_AHEAD},
         {"55006", "replication slot \"mainstay\" is active for PID 4711", WAL_PROBLEM_SLOT_BUSY},
         {"42704", "replication slot \"mainstay\" does not exist", WAL_PROBLEM_SLOT_MISSING},
+        {"55000", "cannot use a logical replication slot for physical replication",
+         WAL_PROBLEM_SLOT_FOREIGN},
         {"55000", "can no longer access replication slot \"mainstay\"", WAL_PROBLEM_SLOT_LOST},
         {"57P01", "terminating connection due to administrator command", WAL_PROBLEM_NONE},
         {"", "server closed the connection unexpectedly", WAL_PROBLEM_NONE},

@@ -47,6 +47,31 @@ static void test_a_lease_says_what_is_built_on(void **state)
     fixture_close(&repository);
 }
 
+static void test_a_lease_says_which_wal_it_needs(void **state)
+{
+    struct error err;
+    struct lease lease = {0};
+    struct lease_options options = on_parent;
+    struct repository repository = fixture_repository(CODEC_NONE);
+    (void)state;
+    options.wal_timeline = 3;
+    options.wal_from_lsn = UINT64_C(0x1600000028);
+    assert_true(lease_take(&repository, &options, &lease, &err));
+    struct lease_list list = load(&repository);
+    assert_int_equal(list.entries[0].wal_timeline, 3);
+    assert_int_equal(list.entries[0].wal_from_lsn, UINT64_C(0x1600000028));
+    lease_list_release(&list);
+    options.kind = LEASE_READ;
+    options.wal_timeline = 0;
+    assert_true(lease_take(&repository, &options, &lease, &err));
+    list = load(&repository);
+    assert_int_equal(list.entries[0].kind, LEASE_READ);
+    assert_int_equal(list.entries[0].wal_timeline, 0);
+    lease_list_release(&list);
+    lease_release(&lease);
+    fixture_close(&repository);
+}
+
 static void test_another_parent_is_another_lease(void **state)
 {
     struct error err;
@@ -86,8 +111,14 @@ static void test_a_lease_that_was_taken_away_is_noticed(void **state)
 static void test_a_damaged_lease_is_listed(void **state)
 {
     static const char *const texts[] = {
-        "", "{}", "oops", "{\"kind\": \"magic\", \"snapshot\": \"\", \"parent\": \"\"}",
-        "{\"kind\": \"snapshot\", \"snapshot\": \"\", \"parent\": \"00000000000000001\"}"};
+        "",
+        "{}",
+        "oops",
+        "{\"kind\": \"magic\", \"snapshot\": \"\", \"parent\": \"\"}",
+        "{\"kind\": \"snapshot\", \"snapshot\": \"\", \"parent\": \"00000000000000001\"}",
+        "{\"kind\": \"read\", \"snapshot\": \"\", \"parent\": \"\", \"wal_timeline\": 1}",
+        "{\"kind\": \"read\", \"snapshot\": \"\", \"parent\": \"\", \"wal_timeline\": 1, "
+        "\"wal_from\": \"far\"}"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct error err;
@@ -106,6 +137,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lease_says_what_is_built_on),
+        cmocka_unit_test(test_a_lease_says_which_wal_it_needs),
         cmocka_unit_test(test_another_parent_is_another_lease),
         cmocka_unit_test(test_a_lease_that_was_taken_away_is_noticed),
         cmocka_unit_test(test_a_damaged_lease_is_listed),

@@ -225,6 +225,43 @@ static void test_wal_is_kept_for_consistency_and_for_the_window(void **state)
     expect_wal(&scene, &policy, "KKKKKKKKKKK");
 }
 
+/* A recovery that begins in the middle of a segment reads the first page of it. */
+static void test_the_head_of_a_segment_stays(void **state)
+{
+    struct scene scene;
+    struct retention_policy policy = {.keep_last = 1};
+    (void)state;
+    scene_init(&scene);
+    add_at(&scene, 0);
+    add_at(&scene, day_us); /* from 2000 */
+    scene.entries[1].info.wal_segment_bytes = 512;
+    add_chunk(&scene, 1, 1000, 1536);
+    add_chunk(&scene, 1, 1536, 1600); /* 1536 to 2048 is the segment of 2000 */
+    add_chunk(&scene, 1, 1600, 2100);
+    expect_wal(&scene, &policy, "-KK");
+}
+
+static void test_wal_that_a_running_snapshot_finds_in_the_archive_stays(void **state)
+{
+    struct scene scene;
+    struct retention_policy policy = {.keep_last = 1};
+    static const struct snapshot_wal_range held = {
+        .timeline = 1, .start_lsn = 600, .end_lsn = UINT64_MAX};
+    (void)state;
+    scene_init(&scene);
+    add_at(&scene, 0);
+    add_at(&scene, day_us);
+    add_chunk(&scene, 1, 400, 600);
+    add_chunk(&scene, 1, 600, 800);
+    add_chunk(&scene, 2, 400, 800);
+    expect_wal(&scene, &policy, "---");
+    scene.input.held_wal = &held;
+    scene.input.held_wal_count = 1;
+    expect_wal(&scene, &policy, "-K-");
+    scene.input.hold_all = true;
+    expect_wal(&scene, &policy, "KKK");
+}
+
 static void test_wal_of_later_timelines_stays(void **state)
 {
     struct scene scene;
@@ -480,6 +517,8 @@ int main(void)
         cmocka_unit_test(test_the_newest_good_snapshot_always_stays),
         cmocka_unit_test(test_pins_and_running_snapshots_hold),
         cmocka_unit_test(test_wal_is_kept_for_consistency_and_for_the_window),
+        cmocka_unit_test(test_the_head_of_a_segment_stays),
+        cmocka_unit_test(test_wal_that_a_running_snapshot_finds_in_the_archive_stays),
         cmocka_unit_test(test_wal_of_later_timelines_stays),
         cmocka_unit_test(test_periods_end_where_the_clock_of_a_place_says),
         cmocka_unit_test(test_zones_are_offsets),

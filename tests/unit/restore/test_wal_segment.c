@@ -215,6 +215,24 @@ static void test_a_new_timeline_begins_with_the_old_ones_wal(void **state)
     check_content(scene, 1, 2, UINT64_MAX);
 }
 
+/* Timeline 3 leaves timeline 1 where segment 3 begins: not a byte is shared with segment 2. */
+static void test_a_timeline_that_begins_with_a_segment(void **state)
+{
+    struct error err;
+    const struct scene *scene = *state;
+    static const char history_three[] = "1\t0/300000\tat restore point\n";
+    assert_true(history_put(&scene->repository, 3, history_three, sizeof history_three - 1, &err));
+    put(scene, 1, 0x100000, 0x340000); /* the old timeline went on */
+    put(scene, 3, 0x300000, 0x380000);
+    assert_int_equal(fetch(scene, 3, 2), WAL_SEGMENT_ABSENT); /* timeline 1's is the one */
+    assert_int_equal(fetch(scene, 1, 2), WAL_SEGMENT_WHOLE);
+    check_content(scene, 1, 2, UINT64_MAX);
+    assert_int_equal(fetch(scene, 3, 3), WAL_SEGMENT_PARTIAL);
+    check_content(scene, 3, 3, 0x380000);
+    assert_int_equal(fetch(scene, 1, 3), WAL_SEGMENT_PARTIAL);
+    check_content(scene, 1, 3, 0x340000);
+}
+
 static void test_wal_missing_before_a_timeline_is_a_gap(void **state)
 {
     const struct scene *scene = *state;
@@ -324,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_recovery_with_a_target_gets_what_comes_before_a_gap,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_timeline_begins_with_the_old_ones_wal, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_timeline_that_begins_with_a_segment, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_wal_missing_before_a_timeline_is_a_gap, set_up,
                                         tear_down),

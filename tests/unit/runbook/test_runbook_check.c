@@ -142,7 +142,7 @@ static void test_notices_of_delay_say_what_the_law_wants(void **state)
 {
     static const struct refused_case cases[] = {
         {"    facts: {new_date: unknown, refund: true, reply: true}\n", "",
-         "31:3: delay notice \"late\" does not say the new date"},
+         "31:3: delay notice \"late\" does not offer a refund"},
         {"new_date: unknown, ", "", "31:3: delay notice \"late\" does not say the new date"},
         {"refund: true, ", "", "31:3: delay notice \"late\" does not offer a refund"},
         {"reply: true", "reply: false", "31:3: delay notice \"late\" names no free way to answer"},

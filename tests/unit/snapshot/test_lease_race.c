@@ -419,6 +419,43 @@ static void test_a_snapshot_that_was_taken_for_dead_does_not_come_into_being(voi
     script_release(&world.script);
 }
 
+/* WAL that only a snapshot under way asks for: the newest one is of another timeline. */
+static void test_wal_that_a_snapshot_under_way_asks_for_stays(void **state)
+{
+    struct error err;
+    struct world world;
+    struct lease lease = {0};
+    static const uint8_t wal[64];
+    (void)state;
+    world_init(&world, 13);
+    world.policy.keep_last = 1;
+    snapshot_now(&world); /* timeline 1, from 0 on or later */
+    struct flight flight = {.under_way = false};
+    process_init(&flight.process, &world);
+    assert_true(begin_flight(&world, &flight, 2, &err) && land(&world, &flight, &err));
+    end_flight(&flight);
+    const struct wal_source source = {
+        .system_identifier = 1, .timeline = 1, .segment_bytes = 16 << 20};
+    uint64_t at = UINT64_C(1) << 40;
+    assert_true(wal_chunk_put(&world.repository, &source, at, wal, sizeof wal, NULL, &err));
+    struct clock clock = script_clock(&world.script);
+    struct random_source random = fixture_random_source(&world.random);
+    struct lease_options options = {.kind = LEASE_SNAPSHOT,
+                                    .snapshot_id = "00000000000000aa",
+                                    .wal_timeline = 1,
+                                    .wal_from_lsn = at,
+                                    .clock = &clock,
+                                    .random = &random};
+    assert_true(lease_take(&world.repository, &options, &lease, &err));
+    world.script.now_us += hour_us;
+    clean_now(&world);
+    assert_int_equal(count_objects(&world, "wal/"), 1);
+    lease_release(&lease);
+    clean_now(&world);
+    assert_int_equal(count_objects(&world, "wal/"), 0);
+    script_release(&world.script);
+}
+
 /* --- refusals --------------------------------------------------------------------------------- */
 
 static struct sweep_options options_of(struct world *world, const struct clock *clock,
@@ -628,6 +665,7 @@ int main(void)
         cmocka_unit_test(test_a_parent_that_expires_before_the_lease_is_not_used),
         cmocka_unit_test(test_packs_of_a_parent_that_expired_meanwhile_stay),
         cmocka_unit_test(test_a_snapshot_that_was_taken_for_dead_does_not_come_into_being),
+        cmocka_unit_test(test_wal_that_a_snapshot_under_way_asks_for_stays),
         cmocka_unit_test(test_clean_ups_exclude_each_other),
         cmocka_unit_test(test_an_unreadable_manifest_keeps_every_pack),
         cmocka_unit_test(test_young_packs_stay),

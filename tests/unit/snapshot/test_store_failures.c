@@ -261,8 +261,8 @@ static bool try_call(struct scene *scene, const struct operation *operation, str
     bool done = operation->run(scene, &err);
     bool hit = store_fault_calls(scene->faulty) >= call;
     /* A restore only writes and removes its lease, and goes on without one. */
-    bool lease_only = operation->restores &&
-                      (store_fault_hits(scene->faulty) & ~(unsigned)(FAULT_PUT | FAULT_REMOVE)) == 0;
+    bool lease_only = operation->restores && (store_fault_hits(scene->faulty) &
+                                              ~(unsigned)(FAULT_PUT | FAULT_REMOVE)) == 0;
     bool survives = !hit || lease_only || (retries && fault.retryable && fault.times == 1);
     if (done != survives)
         fail_msg("%s, call %d: %s", operation->name, call, done ? "succeeded" : err.text);
