@@ -149,6 +149,11 @@ bench-rpo: ## how far the store is behind the server under load: 10 minutes (DUR
 	$(SUB) all
 	@tests/bench/rpo
 
+bench-runbook: ## 41,000 of 500,000 tickets tagged and told, beside the plain statements: 5 minutes
+	@tests/lib/deps build test
+	$(SUB) all
+	@tests/bench/runbook
+
 fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
 	@tests/lib/deps build test
 	$(SUB) B=build-fuzz CC=clang OPT="-O1 -fsanitize=fuzzer-no-link,address,undefined" run-fuzz
@@ -167,5 +172,5 @@ help: ## this list
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .PHONY: all programs unit demo demo-s3 check check-all check-helpdesks deps install sanitize run-sanitize coverage \
-        run-coverage format lint bench fuzz run-fuzz clean help FORCE
+        run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:
