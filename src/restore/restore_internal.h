@@ -74,6 +74,7 @@ MUST_CHECK bool restore_write_recovery(struct restore_job *job, struct error *er
 
 /* restore_wal.c, for a snapshot without its own WAL: is it in the archive? How much is it? Its
  * segments, one after the other (all of them have their full size); into the data directory. */
+MUST_CHECK bool restore_check_segment_size(const struct snapshot_info *info, struct error *err);
 MUST_CHECK bool restore_check_wal(const struct restore_job *job, struct error *err);
 uint64_t restore_wal_bytes(const struct snapshot_info *info);
 typedef bool (*restore_wal_fn)(void *context, const char *path, const uint8_t *bytes, size_t len,

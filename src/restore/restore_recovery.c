@@ -4,17 +4,22 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "postgres/wal_commit.h"
 #include "repository/restore_point.h"
+#include "restore/wal_segment.h"
 #include "restore/window.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { AUTO_CONF_MAX = 4 << 20 };
+enum { AUTO_CONF_MAX = 4 << 20, COMMIT_SEGMENTS = 64, WAL_BLOCK_BYTES = 8192 };
 
 bool restore_has_recovery(const struct restore_job *job)
 {
@@ -35,6 +40,71 @@ static bool look_up_name(struct restore_job *job, struct recovery_target *target
     return err->kind == ERROR_NOT_FOUND && job->options->snapshot != NULL;
 }
 
+/* The latest end of a transaction before `choice->reach`: looked for in the last segments of the
+ * WAL, back to the snapshot; *out_us 0: there is none in them. */
+static bool find_last_commit(const struct restore_job *job, const struct recovery_choice *choice,
+                             int64_t *out_us, struct error *err)
+{
+    const struct snapshot_info *info = &choice->snapshot->info;
+    const uint64_t size = info->wal_segment_bytes;
+    const struct wal_source source = {.system_identifier = info->system_identifier,
+                                      .segment_bytes = (uint32_t)size};
+    enum wal_segment_state state = WAL_SEGMENT_WHOLE;
+    uint64_t start = (choice->reach - 1) / size * size;
+    CLEANUP(free_pointer) uint8_t *bytes = malloc(size);
+    *out_us = 0;
+    if (bytes == NULL)
+        return error_no_memory(err, "a WAL segment");
+    for (int i = 0; i < COMMIT_SEGMENTS && *out_us == 0 && start + size > info->stop_lsn; i++) {
+        struct wal_segment segment = {.timeline = choice->timeline,
+                                      .start_lsn = start,
+                                      .end_lsn = start + size,
+                                      .pad_gap = true};
+        if (!wal_segment_fetch(job->repository, &source, &segment, bytes, &state, err))
+            return false;
+        if (state == WAL_SEGMENT_ABSENT || start < size)
+            return true; /* an ancestor's: what it says is not looked for */
+        const struct wal_piece piece = {.lsn = start,
+                                        .bytes = bytes,
+                                        .len = choice->reach - start < size ? choice->reach - start
+                                                                            : size,
+                                        .segment_bytes = (uint32_t)size,
+                                        .block_bytes = WAL_BLOCK_BYTES};
+        *out_us = wal_last_commit_us(&piece);
+        start -= size;
+    }
+    return true;
+}
+
+/* PostgreSQL stops at the first transaction that ended later than the target, and fails when the
+ * WAL ends before it meets one: then there is nothing at that time to stop at. */
+static bool check_time(const struct restore_job *job, const struct recovery_view *view,
+                       const struct recovery_choice *choice, struct error *err)
+{
+    int64_t last_us;
+    char target[TEXT_SIZE];
+    char last[TEXT_SIZE];
+    bool at_it = job->target.exclusive;
+    if (job->target.kind != TARGET_TIME)
+        return true;
+    if (!restore_check_segment_size(&choice->snapshot->info, err) ||
+        !find_last_commit(job, choice, &last_us, err))
+        return false;
+    if (last_us == 0 || last_us > job->target.time_us || (at_it && last_us == job->target.time_us))
+        return true;
+    const struct timeline_chain *chain = recovery_view_chain(view, choice->timeline);
+    bool gap = timeline_chain_next(chain, &view->wal, choice->reach) != UINT64_MAX;
+    (void)error_set(err, ERROR_REFUSED,
+                    "cannot recover to %s: the last transaction in the WAL of timeline %" PRIu32
+                    "%s ended at %s",
+                    text_time_exact_us(job->target.time_us, target), choice->timeline,
+                    gap ? ", which is missing behind it," : "", text_time_exact_us(last_us, last));
+    return error_hint(err, gap ? "Choose a time before that; `mainstay wal window` shows what else "
+                                 "can be recovered."
+                               : "Choose a time before that, or recover all that there is with "
+                                 "--latest.");
+}
+
 bool restore_choose(struct restore_job *job, struct error *err)
 {
     struct recovery_view view;
@@ -43,6 +113,7 @@ bool restore_choose(struct restore_job *job, struct error *err)
     if (!look_up_name(job, &job->target, err) || !recovery_view_load(job->repository, &view, err))
         return false;
     bool done = recovery_choose(&view, &job->target, job->options->snapshot, &choice, err) &&
+                check_time(job, &view, &choice, err) &&
                 restore_load_manifest(job, choice.snapshot, err);
     if (done)
         job->recovery_timeline = choice.timeline;

@@ -20,7 +20,7 @@
 
 enum { PATH_SIZE = sizeof "pg_wal/" + WAL_SEGMENT_NAME_SIZE, SEGMENT_MAX_BYTES = 1 << 30 };
 
-static bool check_segment_size(const struct snapshot_info *info, struct error *err)
+bool restore_check_segment_size(const struct snapshot_info *info, struct error *err)
 {
     uint64_t bytes = info->wal_segment_bytes;
     return (bytes >= 1 << 20 && bytes <= SEGMENT_MAX_BYTES && (bytes & (bytes - 1)) == 0) ||
@@ -46,7 +46,7 @@ bool restore_check_wal(const struct restore_job *job, struct error *err)
     const struct snapshot_info *info = &job->manifest.info;
     if (info->wal_included)
         return true;
-    if (!check_segment_size(info, err) || !wal_catalog_load(job->repository, 0, 0, &catalog, err))
+    if (!restore_check_segment_size(info, err) || !wal_catalog_load(job->repository, 0, 0, &catalog, err))
         return false;
     if (!archived_wal_missing(info, &catalog, &missing))
         return true;

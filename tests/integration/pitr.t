@@ -120,6 +120,9 @@ finish
 
 window="timeline 1 from $stop1 .* to $end"
 fails 'a target in the future' 5 "the WAL of timeline 1 in the repository ends at $end" restore "$scene/no" --target-time '2099-01-01 00:00:00Z'
+soon=$(date -u -d '+30 seconds' '+%F %TZ') # within what clocks may differ by; nothing was committed since
+fails 'a time that no transaction has passed yet' 5 'recover to .*: the last transaction .* ended at|ends at' \
+    restore "$scene/no" --target-time "$soon"
 fails 'an LSN behind the WAL shows the window' 5 "$window" restore "$scene/no" --target-lsn FFFF/0
 fails 'a target before the first point' 5 'before the end of snapshot' restore "$scene/no" --target-time '2020-01-01 00:00:00Z'
 fails 'an LSN before the first point shows the window' 5 "$window" restore "$scene/no" --target-lsn 0/1000000
