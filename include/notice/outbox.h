@@ -51,8 +51,9 @@ enum { NOTICE_PROOF_SIZE = 17 };
 MUST_CHECK bool notice_proof(const struct notice_draft *draft, char out[NOTICE_PROOF_SIZE],
                              struct error *err);
 
-/* In the caller's transaction. Notices that are there already stay as they are; *out_new counts the
- * others. At most a few thousand at once. */
+/* In the caller's transaction, by whoever holds the run's lease: of one run only one process queues
+ * at a time. Notices that are there already stay as they are; *out_new counts the others. At most a
+ * few thousand at once. */
 MUST_CHECK bool outbox_queue(struct connection *connection, const struct notice_batch *batch,
                              const struct notice_draft *drafts, size_t count, uint64_t *out_new,
                              struct error *err);

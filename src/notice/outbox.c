@@ -3,12 +3,14 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "postgres/copy_in.h"
 #include "postgres/query.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ARRAY_MAX_BYTES = 256 * 1024 * 1024, MESSAGE_ID_DIGITS = 24 };
+enum { ARRAY_MAX_BYTES = 256 * 1024 * 1024, MESSAGE_ID_DIGITS = 24, COPY_PIECE_BYTES = 64 * 1024 };
 
 int outbox_priority(const char *purpose)
 {
@@ -56,53 +58,65 @@ bool notice_proof(const struct notice_draft *draft, char out[NOTICE_PROOF_SIZE],
 
 /* ---- queueing ---- */
 
-/* One parameter of the INSERT for each: arrays as long as there are drafts. */
-enum draft_column {
-    COLUMN_KEY,
-    COLUMN_CUSTOMER,
-    COLUMN_TICKET,
-    COLUMN_API_REF,
-    COLUMN_ORDERS,
-    COLUMN_CHANNEL,
-    COLUMN_ADDRESS,
-    COLUMN_LOCALE,
-    COLUMN_SUBJECT,
-    COLUMN_TEXT,
-    COLUMN_HTML,
-    COLUMN_NOT_BEFORE,
-    COLUMN_EXPIRES,
-    COLUMN_SUPPRESSED,
-    COLUMN_MESSAGE_ID,
-    COLUMN_COUNT,
-};
-
-static void put_id(struct buf *array, int64_t id)
+/* Which drafts have their notice already, by number from 1, ascending. One lookup by key for each:
+ * a plan that hashes all notices of the run would cost more with every batch. */
+static bool find_known(struct connection *connection, const struct notice_batch *batch,
+                       const struct notice_draft *drafts, size_t count, struct query_result **out,
+                       struct error *err)
 {
-    if (id == 0)
-        query_array_add(array, NULL);
-    else
-        query_array_add_i64(array, id);
+    struct buf keys;
+    buf_init(&keys, ARRAY_MAX_BYTES);
+    query_array_begin(&keys);
+    for (size_t i = 0; i < count; i++)
+        query_array_add(&keys, drafts[i].customer_key);
+    query_array_end(&keys);
+    const char *values[] = {buf_text(&keys), batch->run_id, batch->template_name};
+    const struct query query = {
+        .sql = "SELECT k.at FROM unnest($1::text[]) WITH ORDINALITY AS k (customer_key, at)"
+               " WHERE (SELECT true FROM mainstay.notices n WHERE n.run_id = $2 AND n.template = $3"
+               " AND n.customer_key = k.customer_key LIMIT 1) ORDER BY k.at",
+        .values = values,
+        .count = ARRAY_LEN(values),
+        .what = "look for notices that are there"};
+    bool done = buf_check(&keys, "a batch of notices", err) &&
+                query_run(connection, &query, out, err);
+    buf_release(&keys);
+    return done;
 }
 
-static void put_time(struct buf *array, int64_t unix_us)
+static void put_field(const char *text, struct buf *row)
+{
+    if (row->len > 0 && row->data[row->len - 1] != '\n')
+        buf_put_u8(row, '\t');
+    copy_put_field(text, row);
+}
+
+static void put_id(int64_t id, struct buf *row)
 {
     char text[TEXT_SIZE];
-    query_array_add(array, text_time_exact_us(unix_us, text));
+    (void)snprintf(text, sizeof text, "%" PRId64, id);
+    put_field(id == 0 ? NULL : text, row);
 }
 
-static void put_orders(struct buf *array, const struct notice_draft *draft, struct buf *scratch)
+static void put_time(int64_t unix_us, struct buf *row)
+{
+    char text[TEXT_SIZE];
+    put_field(text_time_exact_us(unix_us, text), row);
+}
+
+static void put_orders(const struct notice_draft *draft, struct buf *scratch, struct buf *row)
 {
     buf_clear(scratch);
     query_array_begin(scratch);
     for (size_t i = 0; i < draft->order_count; i++)
         query_array_add(scratch, draft->orders[i]);
     query_array_end(scratch);
-    query_array_add(array, buf_text(scratch));
+    put_field(buf_text(scratch), row);
 }
 
 /* Stable for run, template and customer: whoever renders the notice again makes the same id. */
-static void put_message_id(struct buf *array, const struct notice_batch *batch,
-                           const struct notice_draft *draft, struct buf *scratch)
+static void put_message_id(const struct notice_batch *batch, const struct notice_draft *draft,
+                           struct buf *scratch, struct buf *row)
 {
     uint8_t hash[SHA256_BYTES];
     char digits[SHA256_HEX_SIZE];
@@ -112,89 +126,91 @@ static void put_message_id(struct buf *array, const struct notice_batch *batch,
     text_hex(hash, MESSAGE_ID_DIGITS / 2, digits);
     buf_clear(scratch);
     buf_printf(scratch, "ms.%s.%s", batch->run_id, digits);
-    query_array_add(array, buf_text(scratch));
+    put_field(buf_text(scratch), row);
 }
 
-static void put_draft(struct buf arrays[COLUMN_COUNT], const struct notice_batch *batch,
-                      const struct notice_draft *draft, struct buf *scratch)
-{
-    query_array_add(&arrays[COLUMN_KEY], draft->customer_key);
-    put_id(&arrays[COLUMN_CUSTOMER], draft->customer_id);
-    put_id(&arrays[COLUMN_TICKET], draft->ticket_id);
-    query_array_add(&arrays[COLUMN_API_REF], draft->api_ref);
-    put_orders(&arrays[COLUMN_ORDERS], draft, scratch);
-    query_array_add(&arrays[COLUMN_CHANNEL], draft->channel);
-    query_array_add(&arrays[COLUMN_ADDRESS], draft->address);
-    query_array_add(&arrays[COLUMN_LOCALE], draft->locale);
-    query_array_add(&arrays[COLUMN_SUBJECT], draft->subject);
-    query_array_add(&arrays[COLUMN_TEXT], draft->body_text);
-    query_array_add(&arrays[COLUMN_HTML], draft->body_html);
-    put_time(&arrays[COLUMN_NOT_BEFORE], draft->not_before_us);
-    put_time(&arrays[COLUMN_EXPIRES], draft->expires_us);
-    query_array_add(&arrays[COLUMN_SUPPRESSED], draft->suppressed);
-    put_message_id(&arrays[COLUMN_MESSAGE_ID], batch, draft, scratch);
-}
+static const char copy_sql[] =
+    "COPY mainstay.notices (run_id, step_id, template, purpose, priority, customer_key,"
+    " customer_id, ticket_id, api_ref, orders, channel, address, locale, subject, body_text,"
+    " body_html, not_before, expires_at, reason, state, next_at, message_id) FROM STDIN";
 
-static bool insert_arrays(struct connection *connection, const struct notice_batch *batch,
-                          struct buf arrays[COLUMN_COUNT], uint64_t *out_new, struct error *err)
+/* The columns as copy_sql has them. */
+static void put_row(const struct notice_batch *batch, const struct notice_draft *draft,
+                    struct buf *scratch, struct buf *row)
 {
-    static const char sql[] =
-        "INSERT INTO mainstay.notices (run_id, step_id, template, purpose, priority, customer_key,"
-        " customer_id, ticket_id, api_ref, orders, channel, address, locale, subject, body_text,"
-        " body_html, not_before, expires_at, reason, message_id, state, next_at) "
-        "SELECT $16, $17, $18, $19, $20::int, d.customer_key, d.customer_id, d.ticket_id, "
-        "d.api_ref,"
-        " d.orders::text[], d.channel, d.address, d.locale, d.subject, d.body_text, d.body_html,"
-        " d.not_before, d.expires_at, d.reason, d.message_id,"
-        " CASE WHEN d.reason IS NULL THEN 'queued' ELSE 'suppressed' END, d.not_before "
-        "FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],"
-        " $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],"
-        " $13::timestamptz[], $14::text[], $15::text[])"
-        " AS d (customer_key, customer_id, ticket_id, api_ref, orders, channel, address, locale,"
-        " subject, body_text, body_html, not_before, expires_at, reason, message_id) "
-        "ON CONFLICT (run_id, template, customer_key) DO NOTHING";
-    const char *values[COLUMN_COUNT + 5];
     char priority[TEXT_SIZE];
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        query_array_end(&arrays[i]);
-        values[i] = buf_text(&arrays[i]);
-        if (values[i] == NULL)
-            return buf_check(&arrays[i], "a batch of notices", err);
-    }
     (void)snprintf(priority, sizeof priority, "%d", batch->priority);
-    values[COLUMN_COUNT] = batch->run_id;
-    values[COLUMN_COUNT + 1] = batch->step_id;
-    values[COLUMN_COUNT + 2] = batch->template_name;
-    values[COLUMN_COUNT + 3] = batch->purpose;
-    values[COLUMN_COUNT + 4] = priority;
-    const struct query query = {
-        .sql = sql, .values = values, .count = ARRAY_LEN(values), .what = "queue notices"};
-    return query_do(connection, &query, out_new, err);
+    const char *const before[] = {batch->run_id,  batch->step_id, batch->template_name,
+                                  batch->purpose, priority,       draft->customer_key};
+    for (size_t i = 0; i < ARRAY_LEN(before); i++)
+        put_field(before[i], row);
+    put_id(draft->customer_id, row);
+    put_id(draft->ticket_id, row);
+    put_field(draft->api_ref, row);
+    put_orders(draft, scratch, row);
+    const char *const texts[] = {draft->channel, draft->address,   draft->locale,
+                                 draft->subject, draft->body_text, draft->body_html};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        put_field(texts[i], row);
+    put_time(draft->not_before_us, row);
+    put_time(draft->expires_us, row);
+    put_field(draft->suppressed, row);
+    put_field(draft->suppressed == NULL ? "queued" : "suppressed", row);
+    put_time(draft->not_before_us, row);
+    put_message_id(batch, draft, scratch, row);
+    buf_put_u8(row, '\n');
+}
+
+/* Sends the rows in pieces; `known` are left out. */
+static bool copy_rows(struct connection *connection, const struct notice_batch *batch,
+                      const struct notice_draft *drafts, size_t count,
+                      const struct query_result *known, struct error *err)
+{
+    struct buf rows;
+    struct buf scratch;
+    size_t next = 0;
+    bool done = true;
+    buf_init(&rows, ARRAY_MAX_BYTES);
+    buf_init(&scratch, ARRAY_MAX_BYTES);
+    for (size_t i = 0; done && i < count; i++) {
+        int64_t at = 0;
+        if (next < query_rows(known) && !query_i64(known, next, 0, &at, err)) {
+            done = false;
+        } else if (at == (int64_t)i + 1) {
+            next++;
+        } else {
+            put_row(batch, &drafts[i], &scratch, &rows);
+            done = buf_check(&scratch, "a notice", err) && buf_check(&rows, "a notice", err);
+        }
+        if (done && rows.len >= COPY_PIECE_BYTES) {
+            done = copy_in_put(connection, rows.data, rows.len, err);
+            buf_clear(&rows);
+        }
+    }
+    done = done && (rows.len == 0 || copy_in_put(connection, rows.data, rows.len, err));
+    buf_release(&rows);
+    buf_release(&scratch);
+    return done;
 }
 
 bool outbox_queue(struct connection *connection, const struct notice_batch *batch,
                   const struct notice_draft *drafts, size_t count, uint64_t *out_new,
                   struct error *err)
 {
-    struct buf arrays[COLUMN_COUNT];
-    struct buf scratch;
+    static const char what[] = "queue notices";
+    CLEANUP(query_result_cleanup) struct query_result *known = NULL;
     if (count == 0) {
         *out_new = 0;
         return true;
     }
-    buf_init(&scratch, ARRAY_MAX_BYTES);
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        buf_init(&arrays[i], ARRAY_MAX_BYTES);
-        query_array_begin(&arrays[i]);
+    if (!find_known(connection, batch, drafts, count, &known, err) ||
+        !copy_in_begin(connection, copy_sql, what, err))
+        return false;
+    if (!copy_rows(connection, batch, drafts, count, known, err)) {
+        copy_in_abort(connection);
+        return false;
     }
-    for (size_t i = 0; i < count; i++)
-        put_draft(arrays, batch, &drafts[i], &scratch);
-    bool done = buf_check(&scratch, "a notice", err) &&
-                insert_arrays(connection, batch, arrays, out_new, err);
-    for (size_t i = 0; i < COLUMN_COUNT; i++)
-        buf_release(&arrays[i]);
-    buf_release(&scratch);
-    return done;
+    return copy_in_finish(connection, what, out_new, err);
 }
 
 /* ---- calling back ---- */

@@ -10,7 +10,9 @@
  *
  * Messages are searched by a scalar subquery with LIMIT 1: an EXISTS may be planned as one scan
  * over the bodies of all messages. Ids stay bare columns, so that the helpdesk's own indexes are
- * used.
+ * used. Statements for given ids leave the planner no choice where one would cost more with each
+ * batch: a run's own tags are not in the statistics yet (LIMIT 1 and OFFSET 0 forbid hashing what
+ * the run has written so far, and walking all open tickets).
  */
 #include "selection_internal.h"
 
@@ -409,11 +411,9 @@ static bool put_columns(struct compiler *compiler, struct error *err)
 
 static bool put_rows(struct compiler *compiler, struct error *err)
 {
-    const struct root *root = compiler->root;
-    buf_printf(compiler->sql, "\n    FROM mainstay.%s %s", root->view, root->alias);
     for (size_t i = 0; i < JOIN_MAX; i++)
         if (compiler->joins[i])
-            buf_printf(compiler->sql, "\n    LEFT JOIN %s", root->joins[i].sql);
+            buf_printf(compiler->sql, "\n    LEFT JOIN %s", compiler->root->joins[i].sql);
     buf_printf(compiler->sql, "\n    WHERE ");
     return put_where(compiler, compiler->selection->where, err) || error_wrap(err, "where");
 }
@@ -502,30 +502,38 @@ static void put_excluded(const struct compiler *compiler, const char *tags,
                          enum statement statement, struct buf *sql)
 {
     buf_printf(sql, "%s", has_exclude_where(compiler) ? "COALESCE(r.excluded, false)" : "false");
-    if (*tags != '\0') {
-        buf_printf(sql, "\n    OR EXISTS (SELECT FROM mainstay.ticket_tags g WHERE %s", tags);
-        if (statement != STATEMENT_ALL)
-            buf_printf(sql,
-                       "\n      AND NOT EXISTS (SELECT FROM mainstay.changes x WHERE x.run_id = "
-                       "$%zu::text AND x.kind = 'tag+' AND x.value = g.tag AND x.ticket_id = "
-                       "g.ticket_id AND x.mark IS NOT DISTINCT FROM g.mark)",
-                       run_parameter(compiler));
-        buf_put_u8(sql, ')');
-    }
+    if (*tags != '\0' && statement == STATEMENT_ALL)
+        buf_printf(sql, "\n    OR EXISTS (SELECT FROM mainstay.ticket_tags g WHERE %s)", tags);
+    else if (*tags != '\0')
+        buf_printf(sql,
+                   "\n    OR (SELECT true FROM mainstay.ticket_tags g WHERE %s"
+                   "\n      AND (SELECT true FROM mainstay.changes x WHERE x.run_id = "
+                   "$%zu::text AND x.kind = 'tag+' AND x.value = g.tag AND x.ticket_id = "
+                   "g.ticket_id AND x.mark IS NOT DISTINCT FROM g.mark LIMIT 1) IS NULL LIMIT 1) "
+                   "IS NOT NULL",
+                   tags, run_parameter(compiler));
     buf_printf(sql, " AS excluded");
+}
+
+/* The root's rows: all, or those asked for, each looked up by its key. */
+static void put_from(const struct compiler *compiler, enum statement statement, struct buf *sql)
+{
+    const struct root *root = compiler->root;
+    const char *key = statement == STATEMENT_RECHECK ? "id" : strchr(root->customer, '.') + 1;
+    if (statement == STATEMENT_ALL)
+        buf_printf(sql, "\n    FROM mainstay.%s %s", root->view, root->alias);
+    else
+        buf_printf(sql,
+                   "\n    FROM (SELECT f.* FROM unnest($%zu::bigint[]) AS w (id) CROSS JOIN LATERAL"
+                   "\n      (SELECT * FROM mainstay.%s f WHERE f.%s = w.id OFFSET 0) f) %s",
+                   run_parameter(compiler) + 1, root->view, key, root->alias);
 }
 
 /* Every parameter must have a place in the text, the run's too where no tag excludes. */
 static void put_asked(const struct compiler *compiler, enum statement statement, struct buf *sql)
 {
-    size_t run = run_parameter(compiler);
-    if (statement == STATEMENT_ALL)
-        return;
-    if (statement == STATEMENT_RECHECK)
-        buf_printf(sql, "\n    AND %s.id", compiler->root->alias);
-    else
-        buf_printf(sql, "\n    AND %s", compiler->root->customer);
-    buf_printf(sql, " = ANY ($%zu::bigint[]) AND ($%zu::text IS NULL OR true)", run + 1, run);
+    if (statement != STATEMENT_ALL)
+        buf_printf(sql, "\n    AND ($%zu::text IS NULL OR true)", run_parameter(compiler));
 }
 
 static void put_grouping(const struct compiler *compiler, enum statement statement, struct buf *sql)
@@ -558,7 +566,9 @@ static void put_inner(const struct compiler *compiler, const struct parts *parts
                        ? "t.ref, t.api_ref"
                        : "NULL::text AS ref, NULL::text AS api_ref",
                    parts->text[PART_ORDERS]);
-    buf_printf(sql, "%s%s", parts->text[PART_COLUMNS], parts->text[PART_ROWS]);
+    buf_printf(sql, "%s", parts->text[PART_COLUMNS]);
+    put_from(compiler, statement, sql);
+    buf_printf(sql, "%s", parts->text[PART_ROWS]);
     put_asked(compiler, statement, sql);
     put_grouping(compiler, statement, sql);
 }

@@ -238,7 +238,8 @@ static int read_directory(const char *path, struct dirent ***out)
         if (child != NULL && lstat(child, &info) == 0)
             names[i]->d_type = S_ISDIR(info.st_mode) ? DT_DIR : DT_REG;
     }
-    qsort(names, (size_t)count, sizeof(struct dirent *), compare_entries);
+    if (count > 0)
+        qsort(names, (size_t)count, sizeof(struct dirent *), compare_entries);
     *out = names;
     return count;
 }

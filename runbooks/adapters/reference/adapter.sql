@@ -39,6 +39,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT t.id FROM helpdesk.tickets t WHERE t.id = ANY (ids) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 $$;
 
+-- A tag does not touch the ticket: updated_at would reorder the queues of agents, thousands at once.
 CREATE FUNCTION mainstay.tag_add(p_tag text, p_ids bigint[], p_actor bigint)
 RETURNS TABLE (ticket_id bigint, mark bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -52,17 +53,15 @@ BEGIN
     INSERT INTO helpdesk.tags (name) VALUES (p_tag) ON CONFLICT (name) DO NOTHING;
     SELECT t.id INTO STRICT v_tag FROM helpdesk.tags t WHERE t.name = p_tag;
   END IF;
-  PERFORM 1 FROM helpdesk.tickets t WHERE t.id = ANY (p_ids) ORDER BY t.id FOR NO KEY UPDATE;
   RETURN QUERY
-  WITH added AS (
-    INSERT INTO helpdesk.ticket_tags (ticket_id, tag_id, created_by)
-      SELECT t.id, v_tag, p_actor FROM helpdesk.tickets t WHERE t.id = ANY (p_ids) ORDER BY t.id
+  WITH locked AS MATERIALIZED (
+    SELECT t.id FROM helpdesk.tickets t WHERE t.id = ANY (p_ids) ORDER BY t.id FOR NO KEY UPDATE),
+  added AS (
+    INSERT INTO helpdesk.ticket_tags (ticket_id, tag_id, created_by) SELECT l.id, v_tag, p_actor FROM locked l
       ON CONFLICT (ticket_id, tag_id) DO NOTHING RETURNING ticket_id, id),
   history AS (
     INSERT INTO helpdesk.ticket_history (ticket_id, kind, detail, actor_id)
-      SELECT a.ticket_id, 'tag_added', p_tag, p_actor FROM added a),
-  touched AS (
-    UPDATE helpdesk.tickets t SET updated_at = now() FROM added a WHERE t.id = a.ticket_id)
+      SELECT a.ticket_id, 'tag_added', p_tag, p_actor FROM added a)
   SELECT a.ticket_id, a.id FROM added a;
 END $$;
 
@@ -87,9 +86,7 @@ BEGIN
       RETURNING g.ticket_id),
   history AS (
     INSERT INTO helpdesk.ticket_history (ticket_id, kind, detail, actor_id)
-      SELECT r.ticket_id, 'tag_removed', p_tag, p_actor FROM removed r),
-  touched AS (
-    UPDATE helpdesk.tickets t SET updated_at = now() FROM removed r WHERE t.id = r.ticket_id)
+      SELECT r.ticket_id, 'tag_removed', p_tag, p_actor FROM removed r)
   SELECT r.ticket_id FROM removed r;
 END $$;
 

@@ -156,7 +156,7 @@ static void test_what_a_killed_child_has_done_is_known(void **state)
     if (pid == 0) {
         struct store *store = open_store();
         for (int i = 0; i < 100; i++) {
-            char key[8];
+            char key[16];
             (void)snprintf(key, sizeof key, "k%d", i);
             if (!store_put(store, key, "1", 1, NULL, &err))
                 _exit(1);
