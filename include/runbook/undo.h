@@ -1,15 +1,14 @@
 /*
  * Taking back what a run did: a run of its own, planned from the ledger. Only what that run itself
- * changed is in there, so what was there before it cannot be touched.
+ * changed is in there, so what was there before it cannot be touched. A run takes away only tags
+ * that it added itself, so nothing ever has to be set again.
  *
  * A plan of an undo, as JSON:
  *   format, undoes, runbook, steps, notes (texts: what is not undone, and why), digest
- * steps: id, uses ("untag": tags that were added go; "tag": tags that were taken away come back;
- * "notice": what is not sent yet is called back), from, tags [{tag, segment}], and counts:
- *   count      rows of the ledger
- *   ready      would be changed, were it done now
- *   conflicts  somebody has set the tag again since: stays
- *   nothing    already as it was before, or the ticket is gone
+ * steps: id, uses ("untag": tags that were added go; "notice": what is not sent yet is called
+ * back), from, tags [{tag, segment}], and counts: count      rows of the ledger ready      would be
+ * changed, were it done now conflicts  somebody has set the tag again since: stays nothing already
+ * as it was before, or the ticket is gone
  */
 #ifndef RUNBOOK_UNDO_H
 #define RUNBOOK_UNDO_H

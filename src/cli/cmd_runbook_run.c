@@ -99,7 +99,7 @@ static void put_undo_step(const struct value *step, struct buf *out)
     }
     if (value_get_array(step, "tags", &tags, &none) && value_at_object(tags, 0, &tag, &none) &&
         value_get_text(tag, "tag", &name, &none)) {
-        buf_printf(out, "  %s ", strcmp(uses, "tag") == 0 ? "set again" : "remove");
+        buf_printf(out, "  remove ");
         output_put_clean(name, out);
         buf_printf(out, ": %" PRIu64 " tickets in the ledger\n", count);
     }
@@ -208,9 +208,9 @@ const struct command command_runbook_undo = {
     .verb = "undo",
     .summary = "take back what a run changed",
     .details =
-        "Removes the tags that this run added and nobody has set again, sets those again that "
-        "it removed, and calls back notices that are not sent. What people changed since is "
-        "listed and stays. Shows what it would do and asks; an undo is a run itself.",
+        "Removes the tags that this run added and nobody has set again, and calls back notices "
+        "that are not sent. What people changed since is listed and stays. Shows what it would "
+        "do and asks; an undo is a run itself.",
     .groups = RUN_GROUPS,
     .flags = {{"plan", NULL, NULL, "Only show what would be undone."},
               RUN_YES_FLAG,

@@ -67,20 +67,15 @@ bool run_tag_add(struct run *run, const char *tag, const struct run_ids *ids, ui
     " INSERT INTO mainstay.changes (run_id, step_id, ticket_id, kind, value, mark) " \
     "SELECT $2, $3, m.ticket_id, 'tag-', $4, m.mark FROM r JOIN m USING (ticket_id)"
 
-bool run_tag_remove(struct run *run, const char *tag, enum run_remove which,
-                    const struct run_ids *ids, uint64_t *out_changed, struct error *err)
+bool run_tag_remove(struct run *run, const char *tag, const struct run_ids *ids,
+                    uint64_t *out_changed, struct error *err)
 {
-    static const char any[] =
-        "WITH m AS MATERIALIZED (SELECT ticket_id, mark FROM mainstay.ticket_tags "
-        "WHERE tag = $4 AND ticket_id = ANY ($1::bigint[]))" REMOVE NOTE_REMOVED;
-    static const char own[] =
-        "WITH m AS MATERIALIZED (SELECT t.ticket_id, t.mark FROM mainstay.ticket_tags t "
-        "WHERE t.tag = $4 AND t.ticket_id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM "
-        "mainstay.changes c WHERE c.run_id = $2 AND c.kind = 'tag+' AND c.value = $4 AND "
-        "c.ticket_id = t.ticket_id AND c.mark = t.mark))" REMOVE NOTE_REMOVED;
     char actor[RUN_NUMBER_SIZE];
     const struct id_statement statement = {
-        .sql = which == REMOVE_ANY ? any : own,
+        .sql = "WITH m AS MATERIALIZED (SELECT t.ticket_id, t.mark FROM mainstay.ticket_tags t "
+               "WHERE t.tag = $4 AND t.ticket_id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM "
+               "mainstay.changes c WHERE c.run_id = $2 AND c.kind = 'tag+' AND c.value = $4 AND "
+               "c.ticket_id = t.ticket_id AND c.mark = t.mark))" REMOVE NOTE_REMOVED,
         .what = "remove a tag",
         .texts = {tag, run_number(run->actor, actor)},
     };
@@ -89,8 +84,8 @@ bool run_tag_remove(struct run *run, const char *tag, enum run_remove which,
 }
 
 /* The last row of the ledger for a ticket is the one that may still be true. */
-bool run_undo_remove(struct run *run, const char *tag, const struct run_ids *ids,
-                     uint64_t *out_changed, struct error *err)
+bool run_tag_undo(struct run *run, const char *tag, const struct run_ids *ids,
+                  uint64_t *out_changed, struct error *err)
 {
     char actor[RUN_NUMBER_SIZE];
     const struct id_statement statement = {
@@ -101,24 +96,6 @@ bool run_undo_remove(struct run *run, const char *tag, const struct run_ids *ids
                "c.run_id = $6 AND c.kind = 'tag+' AND c.value = $4 AND c.ticket_id = "
                "r.ticket_id) " NOTE_REMOVED,
         .what = "take a tag back",
-        .texts = {tag, run_number(run->actor, actor), run->undoes},
-    };
-    *out_changed = 0;
-    return ids->count == 0 || run_with_ids(run, &statement, ids, out_changed, err);
-}
-
-bool run_undo_add(struct run *run, const char *tag, const struct run_ids *ids,
-                  uint64_t *out_changed, struct error *err)
-{
-    char actor[RUN_NUMBER_SIZE];
-    const struct id_statement statement = {
-        .sql = "WITH a AS MATERIALIZED (SELECT ticket_id, mark "
-               "FROM mainstay.tag_add($4::text, $1::bigint[], $5::bigint)), "
-               "u AS (UPDATE mainstay.changes c SET undone_by = $2 FROM a WHERE c.run_id = $6 AND "
-               "c.kind = 'tag-' AND c.value = $4 AND c.ticket_id = a.ticket_id) "
-               "INSERT INTO mainstay.changes (run_id, step_id, ticket_id, kind, value, mark) "
-               "SELECT $2, $3, ticket_id, 'tag+', $4, mark FROM a",
-        .what = "set a tag again",
         .texts = {tag, run_number(run->actor, actor), run->undoes},
     };
     *out_changed = 0;

@@ -162,16 +162,13 @@ struct run_ids {
 /* Adds the tag to these tickets and writes the ledger; *out_changed is what was not there. */
 MUST_CHECK bool run_tag_add(struct run *run, const char *tag, const struct run_ids *ids,
                             uint64_t *out_changed, struct error *err);
-enum run_remove { REMOVE_ANY, REMOVE_OWN };
-/* The same for taking away. REMOVE_OWN: only what this run itself added and nobody set again. */
-MUST_CHECK bool run_tag_remove(struct run *run, const char *tag, enum run_remove which,
-                               const struct run_ids *ids, uint64_t *out_changed, struct error *err);
-/* Of the run that this one undoes: takes away what it added and nobody set again (what is still
- * there afterwards is somebody's), or sets again what it took away. */
-MUST_CHECK bool run_undo_add(struct run *run, const char *tag, const struct run_ids *ids,
+/* The same for taking away, and only what this run itself added and nobody has set again. */
+MUST_CHECK bool run_tag_remove(struct run *run, const char *tag, const struct run_ids *ids,
+                               uint64_t *out_changed, struct error *err);
+/* Of the run that this one undoes: takes away what it added and nobody has set again. What is still
+ * there afterwards is somebody's. */
+MUST_CHECK bool run_tag_undo(struct run *run, const char *tag, const struct run_ids *ids,
                              uint64_t *out_changed, struct error *err);
-MUST_CHECK bool run_undo_remove(struct run *run, const char *tag, const struct run_ids *ids,
-                                uint64_t *out_changed, struct error *err);
 /* Notes these targets as `what`; what is there for them is replaced. */
 MUST_CHECK bool run_except(struct run *run, const char *of, const char *what, const char *detail,
                            const struct run_ids *ids, struct error *err);

@@ -34,7 +34,7 @@ struct planned_tag {
     const char *segment; /* "" = all */
 };
 
-enum tag_change { CHANGE_ADD, CHANGE_REMOVE, CHANGE_REMOVE_OWN, UNDO_ADD, UNDO_REMOVE };
+enum tag_change { CHANGE_ADD, CHANGE_REMOVE, CHANGE_UNDO };
 
 struct tag_step {
     const char *selection;
@@ -207,13 +207,9 @@ static bool change_tag(struct run *run, enum tag_change change, const char *tag,
     case CHANGE_ADD:
         return run_tag_add(run, tag, ids, out_changed, err);
     case CHANGE_REMOVE:
-        return run_tag_remove(run, tag, REMOVE_ANY, ids, out_changed, err);
-    case CHANGE_REMOVE_OWN:
-        return run_tag_remove(run, tag, REMOVE_OWN, ids, out_changed, err);
-    case UNDO_ADD:
-        return run_undo_add(run, tag, ids, out_changed, err);
-    case UNDO_REMOVE:
-        return run_undo_remove(run, tag, ids, out_changed, err);
+        return run_tag_remove(run, tag, ids, out_changed, err);
+    case CHANGE_UNDO:
+        return run_tag_undo(run, tag, ids, out_changed, err);
     }
     return false;
 }
@@ -243,7 +239,7 @@ static bool note_conflicts(struct run *run, struct tag_batch *batch, struct erro
     struct run_ids ids = ids_of(batch, FATE_READY, "");
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
     struct buf array;
-    if (batch->step->change != UNDO_REMOVE || ids.count == 0 || batch->counts.already == 0)
+    if (batch->step->change != CHANGE_UNDO || ids.count == 0 || batch->counts.already == 0)
         return true;
     buf_init(&array, RUN_IDS_MAX_BYTES);
     bool done = run_ids_text(&ids, &array, err);
@@ -471,12 +467,9 @@ static bool read_plan(struct run *run, struct tag_step *step, struct error *err)
 
 static enum tag_change change_of(const struct run *run)
 {
-    bool adds = strcmp(run->step.uses, "tag") == 0;
     if (run->plan == NULL)
-        return adds ? UNDO_ADD : UNDO_REMOVE;
-    if (adds)
-        return CHANGE_ADD;
-    return strcmp(run->step.section, "recover") == 0 ? CHANGE_REMOVE_OWN : CHANGE_REMOVE;
+        return CHANGE_UNDO;
+    return run->step.spec->uses == USES_TAG ? CHANGE_ADD : CHANGE_REMOVE;
 }
 
 static bool prepare(struct run *run, struct tag_step *step, struct error *err)
@@ -488,7 +481,7 @@ static bool prepare(struct run *run, struct tag_step *step, struct error *err)
         return false;
     /* What a run itself did may be taken back when the tickets have moved on: then the ledger alone
      * says what it was. */
-    bool checks = step->change == CHANGE_ADD || step->change == CHANGE_REMOVE;
+    bool checks = step->change == CHANGE_ADD;
     if (checks && !run_selection(run, step->selection, &step->query, err))
         return false;
     if (run->step.cursor > 0)

@@ -11,14 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a run changed and did not change back itself: a tag that it added and took away again with
- * the same mark is as it was. $1 is the run. */
-#define NET_CHANGES                                                                           \
-    "SELECT DISTINCT ON (c.kind, c.value, c.ticket_id) c.kind, c.value, c.ticket_id, c.mark " \
-    "FROM mainstay.changes c WHERE c.run_id = $1 AND c.undone_by IS NULL AND NOT EXISTS ("    \
-    "SELECT FROM mainstay.changes d WHERE d.run_id = c.run_id AND d.value = c.value AND "     \
-    "d.ticket_id = c.ticket_id AND d.kind <> c.kind AND d.mark = c.mark) "                    \
-    "ORDER BY c.kind, c.value, c.ticket_id, c.at DESC"
+/* What a run added and did not take away again itself. $1 is the run. */
+#define ADDED                                                                                   \
+    "SELECT DISTINCT ON (c.value, c.ticket_id) c.value, c.ticket_id, c.mark "                   \
+    "FROM mainstay.changes c WHERE c.run_id = $1 AND c.kind = 'tag+' AND c.undone_by IS NULL "  \
+    "AND NOT EXISTS (SELECT FROM mainstay.changes d WHERE d.run_id = c.run_id AND "             \
+    "d.kind = 'tag-' AND d.value = c.value AND d.ticket_id = c.ticket_id AND d.mark = c.mark) " \
+    "ORDER BY c.value, c.ticket_id, c.at DESC"
 
 struct undone_run {
     char *source;
@@ -73,45 +72,36 @@ static bool add_tag_step(struct value *steps, const struct query_result *rows, s
     char id[32];
     int64_t number[4];
     static const char *const names[] = {"count", "ready", "conflicts", "nothing"};
-    bool added = strcmp(query_field(rows, row, 0), "tag+") == 0;
     struct value *step = value_append_new_object(steps, err);
     (void)snprintf(id, sizeof id, "undo-%zu", row + 1);
     if (step == NULL || !value_set_text(step, "id", id, err) ||
-        !value_set_text(step, "uses", added ? "untag" : "tag", err) ||
-        !value_set_text(step, "from", id, err))
+        !value_set_text(step, "uses", "untag", err) || !value_set_text(step, "from", id, err))
         return false;
     struct value *tags = value_set_new_array(step, "tags", err);
     struct value *tag = tags == NULL ? NULL : value_append_new_object(tags, err);
-    if (tag == NULL || !value_set_text(tag, "tag", query_field(rows, row, 1), err) ||
+    if (tag == NULL || !value_set_text(tag, "tag", query_field(rows, row, 0), err) ||
         !value_set_text(tag, "segment", "", err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (!query_i64(rows, row, i + 2, &number[i], err) ||
+        if (!query_i64(rows, row, i + 1, &number[i], err) ||
             !value_set_i64(step, names[i], number[i], err))
             return false;
     return true;
 }
 
-/* What would happen now, for each kind of change and tag; taking away comes first. */
+/* What would happen now, for each tag. */
 static bool add_tag_steps(struct connection *connection, const char *run_id, struct value *steps,
                           struct error *err)
 {
     const struct query query = {
         .sql =
-            "WITH n AS MATERIALIZED (" NET_CHANGES "), "
-            "s AS (SELECT n.kind, n.value, n.ticket_id, "
-            "k.id IS NOT NULL AS there, bool_or(t.mark = n.mark) AS same, "
-            "bool_or(t.ticket_id IS NOT NULL) AS tagged FROM n "
-            "LEFT JOIN mainstay.tickets k ON k.id = n.ticket_id "
+            "WITH n AS MATERIALIZED (" ADDED "), s AS (SELECT n.value, n.ticket_id, "
+            "bool_or(t.mark = n.mark) AS same, bool_or(t.ticket_id IS NOT NULL) AS tagged FROM n "
             "LEFT JOIN mainstay.ticket_tags t ON t.ticket_id = n.ticket_id AND t.tag = n.value "
-            "GROUP BY 1, 2, 3, 4) "
-            "SELECT kind, value, count(*), "
-            "count(*) FILTER (WHERE there AND CASE kind WHEN 'tag+' THEN coalesce(same, false) "
-            "ELSE NOT tagged END), "
-            "count(*) FILTER (WHERE there AND kind = 'tag+' AND tagged AND NOT coalesce(same, "
-            "false)), "
-            "count(*) FILTER (WHERE NOT there OR CASE kind WHEN 'tag+' THEN NOT tagged ELSE "
-            "tagged END) FROM s GROUP BY kind, value ORDER BY kind = 'tag-', value COLLATE \"C\"",
+            "GROUP BY 1, 2) "
+            "SELECT value, count(*), count(*) FILTER (WHERE same), count(*) FILTER (WHERE tagged "
+            "AND NOT same), count(*) FILTER (WHERE NOT tagged) FROM s GROUP BY value "
+            "ORDER BY value COLLATE \"C\"",
         .values = (const char *const[]){run_id},
         .count = 1,
         .what = "plan the undo",
@@ -258,7 +248,7 @@ static bool insert_run(struct undo_start *start, struct error *err)
 }
 
 static bool insert_targets(struct undo_start *start, const struct value *step, const char *id,
-                           const char *kind, struct error *err)
+                           struct error *err)
 {
     const struct value *tags;
     const struct value *tag;
@@ -269,9 +259,9 @@ static bool insert_targets(struct undo_start *start, const struct value *step, c
     const struct query query = {
         .sql = "INSERT INTO mainstay.run_targets (run_id, selection, seq, id, ticket_id) "
                "SELECT $2, $3, row_number() OVER (ORDER BY ticket_id), ticket_id, ticket_id "
-               "FROM (" NET_CHANGES ") n WHERE kind = $4 AND value = $5",
-        .values = (const char *const[]){start->undoes, start->id, id, kind, name},
-        .count = 5,
+               "FROM (" ADDED ") n WHERE value = $4",
+        .values = (const char *const[]){start->undoes, start->id, id, name},
+        .count = 4,
         .what = "store what is undone",
     };
     return query_do(start->connection, &query, NULL, err);
@@ -294,9 +284,7 @@ static bool insert_step(struct undo_start *start, const struct value *step, size
     };
     if (!query_do(start->connection, &query, NULL, err))
         return false;
-    if (strcmp(uses, "notice") == 0)
-        return true;
-    return insert_targets(start, step, id, strcmp(uses, "untag") == 0 ? "tag+" : "tag-", err);
+    return strcmp(uses, "notice") == 0 || insert_targets(start, step, id, err);
 }
 
 static bool insert_steps(struct undo_start *start, struct error *err)

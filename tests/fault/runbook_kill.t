@@ -119,7 +119,7 @@ done
 is "$differences" "" "after each of $killed kills the ledger is what is true"
 note "$number runs, $inside kills with a run under way"
 is "$([ "$inside" -ge $((KILLS / 3)) ] && echo enough)" enough "the kills hit runs that were under way"
-run_is "$run" "done" ||
+[ -z "$run" ] || run_is "$run" "done" ||
     ok "the last run is carried to its end by another process" as alice runbook resume "$run"
 for i in $(seq 1 "$number"); do
     run=$(run_of "k$i")

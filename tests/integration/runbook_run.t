@@ -283,4 +283,26 @@ is "$(sql "SELECT count(*) FROM mainstay.run_exceptions WHERE run_id = '$run' AN
 is "$(run_ledger_differences "$run" mark sweep:held)" "" "ledger and tags are the same"
 is "$(sql "SELECT result->>'done' = result->>'total' FROM mainstay.run_steps WHERE run_id = '$run'")" t "and every target is counted once"
 
+# --- the clock ------------------------------------------------------------------------------------------------------
+run_plan "$scene/clock.json" outage -p carrier=usps
+run=$(run_started alice "$scene/clock.json")
+pages() {
+    sql "SELECT (SELECT count(*) FROM mainstay.events WHERE run_id = '$run' AND kind = 'clock_breach'),
+                (SELECT count(*) FROM mainstay.notices WHERE run_id = '$run' AND channel = 'webhook' AND address = 'lead'),
+                (SELECT count(*) FROM mainstay.notices WHERE run_id = '$run' AND channel = 'webhook' AND address = 'page')"
+}
+is "$(pages)" "0|0|1" "an update was posted, none is late"
+sql "UPDATE mainstay.runs SET next_update_at = now() - interval '1 hour' WHERE id = '$run'"
+as alice runbook resume "$run" --no-wait >/dev/null 2>&1
+as alice runbook resume "$run" --no-wait >/dev/null 2>&1
+is "$(pages)" "1|1|1" "a promise that was broken pages once, and posts nothing"
+sql "UPDATE mainstay.run_steps SET due_at = now() WHERE run_id = '$run' AND step_id = 'fallback'"
+as alice runbook resume "$run" --no-wait >/dev/null 2>&1
+is "$(sql "SELECT result->>'choice' FROM mainstay.run_steps WHERE run_id = '$run' AND step_id = 'fallback'")" hold \
+    "a task that nobody answers takes its default"
+sql "UPDATE mainstay.run_steps SET due_at = now() WHERE run_id = '$run' AND step_id = 'gate'"
+fails "a window for approval that is over is closed" 5 "no longer waiting" as bob runbook approve "$run" --yes
+as alice runbook resume "$run" --no-wait >/dev/null 2>&1
+ok "whoever resumes the run asks again" as bob runbook approve "$run" --yes
+
 done_testing

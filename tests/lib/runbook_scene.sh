@@ -147,6 +147,7 @@ run_is() {
 #   tickets with the run's own tag that the ledger does not have
 run_ledger_differences() { # RUN STEP OWN_TAG
     helpdesk_sql desk "
+    SET enable_nestloop = off; -- the tables grew since anybody analysed them
     SELECT 'ledger without tag ' || c.ticket_id || ' ' || c.value FROM mainstay.changes c
      WHERE c.run_id = '$1' AND c.kind = 'tag+' AND c.undone_by IS NULL AND NOT EXISTS (
        SELECT FROM mainstay.ticket_tags t
