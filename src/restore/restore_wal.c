@@ -46,7 +46,8 @@ bool restore_check_wal(const struct restore_job *job, struct error *err)
     const struct snapshot_info *info = &job->manifest.info;
     if (info->wal_included)
         return true;
-    if (!restore_check_segment_size(info, err) || !wal_catalog_load(job->repository, 0, 0, &catalog, err))
+    if (!restore_check_segment_size(info, err) ||
+        !wal_catalog_load(job->repository, 0, 0, &catalog, err))
         return false;
     if (!archived_wal_missing(info, &catalog, &missing))
         return true;
