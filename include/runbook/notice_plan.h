@@ -25,7 +25,7 @@
 #include "runbook/selection.h"
 #include "runbook/step.h"
 
-enum { NOTICE_CHUNK = 1000 }; /* customers at once, for flat memory */
+enum { NOTICE_CHUNK = 2000 }; /* customers at once, for flat memory */
 
 struct notice_maker;
 

@@ -140,6 +140,13 @@ static bool queue_batch(struct run *run, void *context, struct error *err)
     return run_step_advance(run, (int64_t)(attempt->at + attempt->count), &attempt->counts, err);
 }
 
+/* As many as the pace allows, and as can be made at once. */
+static size_t batch_of(const struct run *run, size_t left)
+{
+    size_t most = run->pace.batch < NOTICE_CHUNK ? (size_t)run->pace.batch : NOTICE_CHUNK;
+    return left < most ? left : most;
+}
+
 static bool queue_all(struct run *run, struct notice_step *step, struct error *err)
 {
     while ((size_t)run->step.cursor < step->count) {
@@ -147,8 +154,7 @@ static bool queue_all(struct run *run, struct notice_step *step, struct error *e
         struct run_measure measure = {0};
         if (!stop_check(err) || !run_throttle(run, err))
             return false;
-        size_t left = step->count - attempt.at;
-        attempt.count = left < run->pace.batch ? left : (size_t)run->pace.batch;
+        attempt.count = batch_of(run, step->count - attempt.at);
         measure.began_us = clock_monotonic_us(run->settings->clock);
         bool done = run_transaction(run, queue_batch, &attempt, err);
         if (done) {

@@ -182,4 +182,27 @@ is "$(sql "SELECT count(*), max(at) FROM mainstay.events WHERE run_id = '$run';
 is "$(sql "SELECT fence, state FROM mainstay.runs WHERE id = '$run'")" "$fence|done" "the run is as the second one left it"
 is "$(run_ledger_differences "$run" mark sweep:lease)" "" "ledger and tags are the same"
 
+# --- more notices than one batch can have ------------------------------------------------------------------------
+cat >"$scene/many.yaml" <<'YAML'
+apiVersion: mainstay/v1
+kind: Runbook
+metadata: {name: many, version: "1.0.0", title: Many notices, owner: lead, reviewed_on: "2026-11-26"}
+owners: {lead: Decides.}
+limits: {max_tickets: 0, max_notices: 5000, batch: 1000, target_ms: 2000}
+selections:
+  people: {of: customers, where: "c.id > 60"}
+steps:
+  - {id: tell, uses: notice, owner: lead, to: people, template: hello, channels: [email], expires_after: 12h}
+templates:
+  hello:
+    purpose: service
+    en: {subject: "Your ticket", text: "We are working on it. Just answer this mail if you like."}
+undo: {tags: allowed, notices: allowed}
+YAML
+chmod 644 "$scene/many.yaml"
+run_plan "$scene/m.json" many
+ok "batches of notices grow and the run goes on" as alice runbook run "$scene/m.json" --yes --no-wait
+is "$(sql "SELECT count(*) FROM mainstay.notices WHERE template = 'hello' AND state = 'queued'")" \
+    "$(sql "SELECT count(*) FROM mainstay.customers WHERE id > 60 AND email IS NOT NULL")" "each customer has one notice"
+
 done_testing
