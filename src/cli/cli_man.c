@@ -80,6 +80,8 @@ static const char *group_name(enum option_group group)
         return "snapshot.*";
     case GROUP_RESTORE:
         return "restore.*";
+    case GROUP_DRILL:
+        return "drill.*";
     case GROUP_DAEMON:
         return "daemon.*, alert.*";
     case GROUP_WAL:

@@ -1,4 +1,5 @@
 /* mainstay drill run */
+#include "cli/cli_texts.h"
 #include "cli/command_rows.h"
 #include "cli/drill_view.h"
 #include "cli/output.h"
@@ -11,7 +12,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/config_fill.h"
-#include "daemon/version.h"
 #include "document/yaml.h"
 #include "drill/drill_store.h"
 
@@ -115,7 +115,7 @@ static bool read_request(const struct invocation *call, struct request *out, str
     config_fill_drill(&call->config, options);
     options->scratch = scratch_of(call);
     options->keep = invocation_has(call, "keep");
-    options->program_version = DAEMON_VERSION;
+    options->program_version = MAINSTAY_VERSION;
     options->clock = &clock_system;
     options->random = &random_system;
     options->progress = &out->progress;
@@ -123,7 +123,8 @@ static bool read_request(const struct invocation *call, struct request *out, str
         return error_set(err, ERROR_USAGE, "drill.scratch \"%s\" is not an absolute path",
                          options->scratch);
     if (!read_target(call, options, err) || !read_assertions(&call->config, out, err) ||
-        !read_source(&call->config, out, err) || !wal_command_put_get(call, false, &out->get, err) ||
+        !read_source(&call->config, out, err) ||
+        !wal_command_put_get(call, false, &out->get, err) ||
         !wal_command_put_get(call, true, &out->get_to_target, err))
         return false;
     options->get_command = buf_text(&out->get);
@@ -151,10 +152,9 @@ static bool write_report(const char *directory, const struct drill_proof *proof,
 {
     CLEANUP(buf_release) struct buf text;
     buf_init(&text, REPORT_MAX_BYTES);
-    if (!drill_report_put(proof, history, format, &text, err))
+    if (!drill_view_put_report(proof, history, format, &text, err))
         return false;
-    char *path = text_format("%s/drill-%s.%s", directory, proof->id,
-                             drill_report_suffix(format));
+    char *path = text_format("%s/drill-%s.%s", directory, proof->id, drill_view_suffix(format));
     if (path == NULL)
         return error_no_memory(err, "a path");
     reports->paths[reports->count++] = path;

@@ -53,9 +53,9 @@ static bool add_value(const void *context, size_t at, struct value *list, struct
 
 static bool run_list(struct invocation *call, struct error *err)
 {
-    static const struct text_column columns[] = {{"ID", false},    {"TIME", false}, {"RESULT", false},
-                                                 {"TARGET", false}, {"RTO", true},   {"RPO", true},
-                                                 {"SIZE", true},    {"BROKEN", false}};
+    static const struct text_column columns[] = {
+        {"ID", false}, {"TIME", false}, {"RESULT", false}, {"TARGET", false},
+        {"RTO", true}, {"RPO", true},   {"SIZE", true},    {"BROKEN", false}};
     CLEANUP(session_close) struct session session = {0};
     CLEANUP(drill_list_release) struct drill_list records = {0};
     struct drill_proof *proofs = NULL;
@@ -90,7 +90,7 @@ static bool print_report(const struct invocation *call, const struct session *se
                              &count, err))
         return false;
     const struct drill_history history = {.proofs = past, .count = count};
-    bool done = drill_report_put(proof, &history, format, &text, err) &&
+    bool done = drill_view_put_report(proof, &history, format, &text, err) &&
                 output_write(call, &text, err);
     drill_proofs_free(past, count);
     return done;
@@ -116,7 +116,7 @@ static bool run_show(struct invocation *call, struct error *err)
     const struct drill_record *record;
     struct drill_proof proof;
     const char *format = invocation_value(call, "format");
-    if (format != NULL && drill_report_suffix(format) == NULL)
+    if (format != NULL && drill_view_suffix(format) == NULL)
         return error_set(err, ERROR_USAGE,
                          "--format cannot be \"%.40s\": html, junit, markdown or json", format);
     if (!session_open(&session, &call->config, err) ||

@@ -85,7 +85,7 @@ static void put_numbers(const struct drill_proof *proof, struct buf *out)
 static const char *said(const struct drill_check *check)
 {
     return check->found[0] != '\0' && check->outcome != DRILL_CHECK_SKIPPED ? check->found
-                                                                           : check->detail;
+                                                                            : check->detail;
 }
 
 bool drill_view_put(const struct drill_proof *proof, struct buf *out, struct error *err)
@@ -108,6 +108,53 @@ bool drill_view_put(const struct drill_proof *proof, struct buf *out, struct err
     }
     text_table_put(&table, out);
     return true;
+}
+
+/* --- reports -------------------------------------------------------------------------------------
+ */
+
+static bool put_json(const struct drill_proof *proof, const struct drill_history *history,
+                     struct buf *out, struct error *err)
+{
+    (void)history;
+    CLEANUP(value_cleanup) struct value *value = drill_proof_to_value(proof, err);
+    return value != NULL && value_print(value, true, out, err);
+}
+
+static bool put_junit(const struct drill_proof *proof, const struct drill_history *history,
+                      struct buf *out, struct error *err)
+{
+    (void)history;
+    return drill_report_junit(proof, out, err);
+}
+
+static const struct {
+    const char *name;
+    const char *suffix;
+    bool (*put)(const struct drill_proof *proof, const struct drill_history *history,
+                struct buf *out, struct error *err);
+} formats[] = {
+    {"json", "json", put_json},
+    {"junit", "xml", put_junit},
+    {"markdown", "md", drill_report_markdown},
+    {"html", "html", drill_report_html},
+};
+
+const char *drill_view_suffix(const char *format)
+{
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+        if (strcmp(formats[i].name, format) == 0)
+            return formats[i].suffix;
+    return NULL;
+}
+
+bool drill_view_put_report(const struct drill_proof *proof, const struct drill_history *history,
+                           const char *format, struct buf *out, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+        if (strcmp(formats[i].name, format) == 0)
+            return formats[i].put(proof, history, out, err);
+    return error_set(err, ERROR_USAGE, "there is no report as \"%.40s\"", format);
 }
 
 /* --- plans ---------------------------------------------------------------------------------------

@@ -111,17 +111,15 @@ static bool check_relation(struct amcheck *check, struct connection *connection,
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
     CLEANUP(free_pointer)
     char *sql = is_index
-                    ? text_format("SELECT %s.bt_index_parent_check($1::oid::regclass, true)", schema)
+                    ? text_format("SELECT %s.bt_index_parent_check($1::oid::regclass, true)",
+                                  schema)
                     : text_format("SELECT format('block %%s, row %%s: %%s', blkno, offnum, msg) "
                                   "FROM %s.verify_heapam($1::oid::regclass) LIMIT 1",
                                   schema);
     if (sql == NULL)
         return error_no_memory(err, "a statement");
-    const struct query query = {.sql = sql,
-                                .values = values,
-                                .count = 1,
-                                .what = "check it",
-                                .timeout_us = ONE_TIMEOUT_US};
+    const struct query query = {
+        .sql = sql, .values = values, .count = 1, .what = "check it", .timeout_us = ONE_TIMEOUT_US};
     bool answered = query_run(connection, &query, &rows, &failure);
     if (!answered && strcmp(query_sqlstate(connection), "57014") == 0)
         return true; /* the budget is spent */
@@ -183,14 +181,12 @@ static char *describe(const struct amcheck *check)
     char done[TEXT_SIZE];
     char all[TEXT_SIZE];
     bool whole = check->relations_done == check->relations;
-    return text_format("%s: %" PRIu64 " of %" PRIu64 " %s, %s of %s%s",
-                       whole ? "everything" : "a sample within drill.amcheck-budget",
-                       check->relations_done, check->relations,
-                       check->job->plan->major >= HEAP_MAJOR ? "tables and indexes" : "indexes",
-                       text_bytes(check->bytes_done, done), text_bytes(check->bytes, all),
-                       check->job->plan->major >= HEAP_MAJOR
-                           ? ""
-                           : " (PostgreSQL 13 cannot check tables)");
+    return text_format(
+        "%s: %" PRIu64 " of %" PRIu64 " %s, %s of %s%s",
+        whole ? "everything" : "a sample within drill.amcheck-budget", check->relations_done,
+        check->relations, check->job->plan->major >= HEAP_MAJOR ? "tables and indexes" : "indexes",
+        text_bytes(check->bytes_done, done), text_bytes(check->bytes, all),
+        check->job->plan->major >= HEAP_MAJOR ? "" : " (PostgreSQL 13 cannot check tables)");
 }
 
 static bool settle(struct amcheck *check, struct drill_check *row, struct error *err)
@@ -198,10 +194,9 @@ static bool settle(struct amcheck *check, struct drill_check *row, struct error 
     if (check->relations == 0)
         return drill_check_skip(row, strdup("the extension amcheck is not installed"), err);
     const char *named = buf_text(&check->named);
-    char *found = check->broken == 0
-                      ? strdup("nothing broken")
-                      : text_format("%" PRIu64 " broken: %s", check->broken,
-                                    named == NULL ? "" : named);
+    char *found = check->broken == 0 ? strdup("nothing broken")
+                                     : text_format("%" PRIu64 " broken: %s", check->broken,
+                                                   named == NULL ? "" : named);
     return drill_check_settle(row, check->broken == 0, "nothing broken", found, err) &&
            drill_proof_set(&row->detail, describe(check), err);
 }

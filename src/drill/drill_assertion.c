@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const keys[] = {"name",    "promise", "database", "sql",    "equals",
+static const char *const keys[] = {"name",     "promise", "database", "sql",    "equals",
                                    "at-least", "at-most", "rows",     "source", "slack"};
 
 static const char *const expectations[] = {[EXPECT_EQUALS] = "equals",
@@ -30,8 +30,7 @@ struct place {
 static bool fail(const struct place *at, struct error *err, const char *what, const char *word)
 {
     return error_set(err, ERROR_INVALID, "%s:%d:%d: %s%s%s%s", at->file, at->line, at->column, what,
-                     word == NULL ? "" : " \"", word == NULL ? "" : word,
-                     word == NULL ? "" : "\"");
+                     word == NULL ? "" : " \"", word == NULL ? "" : word, word == NULL ? "" : "\"");
 }
 
 static bool check_key(const char *file, const struct yaml_pair *pair, struct error *err)

@@ -67,8 +67,9 @@ bool drill_check_verifybackup(struct drill_job *job, struct drill_check *check, 
     CLEANUP(free_pointer) char *tool = find_verifybackup(job);
     if (tool == NULL)
         return drill_check_skip(
-            check, text_format("pg_verifybackup is not installed beside the server of major %d",
-                               job->plan->major),
+            check,
+            text_format("pg_verifybackup is not installed beside the server of major %d",
+                        job->plan->major),
             err);
     const char *const argv[] = {tool, "-n", "-q", job->scratch.data, NULL};
     const struct drill_process process = {.argv = argv,
@@ -82,9 +83,9 @@ bool drill_check_verifybackup(struct drill_job *job, struct drill_check *check, 
         !drill_proof_set(&check->detail, tool_output(job), err))
         return false;
     return drill_check_settle(check, status == 0, "no difference",
-                              status == 0 ? strdup("no difference")
-                                          : text_format("exit code %d: %.300s", status,
-                                                        check->detail),
+                              status == 0
+                                  ? strdup("no difference")
+                                  : text_format("exit code %d: %.300s", status, check->detail),
                               err);
 }
 

@@ -75,15 +75,15 @@ static bool check_count(struct drill_job *job, struct drill_check *check, const 
     const struct helpdesk *helpdesk = subject(job);
     if (!count_rows(helpdesk->restored, sql, &found, err))
         return false;
-    if (found > 0 && (helpdesk->source == NULL ||
-                      !count_rows(helpdesk->source, sql, &there, &ignored)))
+    if (found > 0 &&
+        (helpdesk->source == NULL || !count_rows(helpdesk->source, sql, &there, &ignored)))
         there = -1;
     bool same = found > 0 && found <= there;
     if (same && !drill_proof_set(&check->detail,
                                  text_format("the source has %" PRId64 " itself", there), err))
         return false;
-    return drill_check_settle(check, found == 0 || same, "none",
-                              text_format("%" PRId64, found), err);
+    return drill_check_settle(check, found == 0 || same, "none", text_format("%" PRId64, found),
+                              err);
 }
 
 static bool check_messages(struct drill_job *job, struct drill_check *check, struct error *err)
@@ -136,10 +136,9 @@ static bool judge_newest(struct drill_job *job, struct drill_check *check, int64
                                  text_duration_us(goal_us, goal));
     if (expected == NULL)
         return error_no_memory(err, "a proof");
-    char *found = restored_us < 0
-                      ? strdup("none")
-                      : text_format("%s, %s older", text_time_us(restored_us, when),
-                                    text_duration_us(missing_us, behind));
+    char *found = restored_us < 0 ? strdup("none")
+                                  : text_format("%s, %s older", text_time_us(restored_us, when),
+                                                text_duration_us(missing_us, behind));
     return drill_check_settle(check, missing_us <= goal_us, expected, found, err);
 }
 
@@ -255,8 +254,7 @@ static bool look_into(struct drill_job *job, const char *database, struct error 
         return true;
     if (!drill_source_connect(job, database, &source, err))
         return false;
-    const struct helpdesk helpdesk = {
-        .database = database, .restored = restored, .source = source};
+    const struct helpdesk helpdesk = {.database = database, .restored = restored, .source = source};
     return check_helpdesk(job, &helpdesk, err);
 }
 

@@ -1,6 +1,7 @@
 /*
  * Every page of the recovered and stopped cluster against its checksum, as pg_checksums does it:
- * that program is not everywhere, and says no block. After a clean shutdown all pages must be right.
+ * that program is not everywhere, and says no block. After a clean shutdown all pages must be
+ * right.
  */
 #include "drill_internal.h"
 

@@ -32,9 +32,8 @@ void drill_plan_release(struct drill_plan *plan)
 const char *drill_target_kind(const struct drill_options *options)
 {
     static const char *const names[] = {
-        [TARGET_NONE] = "none",           [TARGET_LATEST] = "latest",
-        [TARGET_IMMEDIATE] = "immediate", [TARGET_TIME] = "time",
-        [TARGET_LSN] = "lsn",             [TARGET_NAME] = "name",
+        [TARGET_NONE] = "none", [TARGET_LATEST] = "latest", [TARGET_IMMEDIATE] = "immediate",
+        [TARGET_TIME] = "time", [TARGET_LSN] = "lsn",       [TARGET_NAME] = "name",
         [TARGET_XID] = "xid"};
     if (options->choice == DRILL_NAMED)
         return names[options->target.kind];
@@ -65,10 +64,8 @@ static bool find_last_record(const struct searched *in, bool *out_found,
     if (bytes == NULL)
         return error_no_memory(err, "a WAL segment");
     for (int i = 0; i < SEARCHED_SEGMENTS && start + size > in->info->stop_lsn; i++) {
-        const struct wal_segment segment = {.timeline = in->timeline,
-                                            .start_lsn = start,
-                                            .end_lsn = start + size,
-                                            .pad_gap = true};
+        const struct wal_segment segment = {
+            .timeline = in->timeline, .start_lsn = start, .end_lsn = start + size, .pad_gap = true};
         if (!wal_segment_fetch(in->repository, &source, &segment, bytes, &state, err))
             return false;
         uint64_t there = in->reach - start < size ? in->reach - start : size;
@@ -384,8 +381,7 @@ bool drill_plan(const struct repository *repository, const struct drill_options 
     uint8_t id[ID_BYTES];
     random_fill(options->random, id, sizeof id);
     text_hex(id, sizeof id, plan.id);
-    bool done = drill_scratch_check_path(options->scratch, err) &&
-                find_user(options, &plan, err) &&
+    bool done = drill_scratch_check_path(options->scratch, err) && find_user(options, &plan, err) &&
                 choose_or_find(repository, options, &plan, err);
     if (done) {
         drill_source_look(options, plan.system_identifier, &plan.source);

@@ -54,8 +54,8 @@ static void find_groups(struct launch *launch)
     const struct drill_process *process = launch->process;
     const struct passwd *entry = process->change_user ? getpwuid(process->uid) : NULL;
     launch->group_count = GROUPS_MAX;
-    if (entry == NULL || getgrouplist(entry->pw_name, process->gid, launch->groups,
-                                      &launch->group_count) < 0)
+    if (entry == NULL ||
+        getgrouplist(entry->pw_name, process->gid, launch->groups, &launch->group_count) < 0)
         launch->group_count = 0;
 }
 
@@ -69,9 +69,8 @@ static void become(const struct launch *launch)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)sigaction(SIGPIPE, &standard, NULL);
     (void)setsid();
-    if (process->change_user &&
-        (setgroups((size_t)launch->group_count, launch->groups) != 0 || setgid(process->gid) != 0 ||
-         setuid(process->uid) != 0))
+    if (process->change_user && (setgroups((size_t)launch->group_count, launch->groups) != 0 ||
+                                 setgid(process->gid) != 0 || setuid(process->uid) != 0))
         _exit(EXIT_NOT_STARTED);
     /* Behind setuid, which forgets it. Who died before that is not our parent any more. */
     if (prctl(PR_SET_PDEATHSIG, process->death_signal) != 0 || getppid() != launch->parent)

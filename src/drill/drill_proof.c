@@ -209,8 +209,7 @@ static bool put_phases(struct value *root, const struct drill_proof *proof, stru
     struct value *phases = value_set_new_object(root, "phases", err);
     for (size_t i = 0; phases != NULL && i < DRILL_PHASE_COUNT; i++) {
         struct value *phase = value_set_new_object(phases, phase_names[i], err);
-        if (phase == NULL ||
-            !value_set_i64(phase, "offset_us", proof->phases[i].offset_us, err) ||
+        if (phase == NULL || !value_set_i64(phase, "offset_us", proof->phases[i].offset_us, err) ||
             !value_set_i64(phase, "duration_us", proof->phases[i].duration_us, err))
             return false;
     }

@@ -58,8 +58,7 @@ static bool ask(struct drill_job *job, const struct asking *asking, struct drill
     CLEANUP(query_result_cleanup) struct query_result *source = NULL;
     struct drill_comparison comparison = {.restored = NULL};
     if (!drill_server_connect_reader(&job->server, asking->database, &connection, err) ||
-        !drill_ask(connection, asking->assertion->sql, "ask the restored server", &restored,
-                   err) ||
+        !drill_ask(connection, asking->assertion->sql, "ask the restored server", &restored, err) ||
         !ask_source(job, asking, &source, &comparison.transactions, err))
         return false;
     struct drill_answer there = {0};

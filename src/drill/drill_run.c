@@ -103,10 +103,9 @@ static bool restore(struct drill_job *job, struct restore_result *out, struct er
         maps[i] = (struct restore_tablespace_map){.from = texts[i][0], .to = texts[i][1]};
     }
     bool latest = plan->target.kind == TARGET_LATEST;
-    const struct restore_recovery recovery = {.target = plan->target,
-                                              .restore_command = latest
-                                                                     ? job->options->get_command
-                                                                     : job->options->get_to_target};
+    const struct restore_recovery recovery = {
+        .target = plan->target,
+        .restore_command = latest ? job->options->get_command : job->options->get_to_target};
     const struct restore_options options = {.snapshot = plan->snapshot_id,
                                             .to = job->scratch.data,
                                             .tablespaces = maps,
@@ -144,8 +143,8 @@ static bool check_restore(struct drill_job *job, struct drill_check *check, stru
     take_result(job, begin_us, &result);
     restore_result_release(&result);
     return drill_check_settle(check, result.files_differ == 0, "every file as the server had it",
-                              text_format("%" PRIu64 " files, %s; %" PRIu64 " differ",
-                                          result.files, text_bytes(result.bytes_total, bytes),
+                              text_format("%" PRIu64 " files, %s; %" PRIu64 " differ", result.files,
+                                          text_bytes(result.bytes_total, bytes),
                                           result.files_differ),
                               err);
 }
@@ -306,13 +305,13 @@ static bool judge(struct drill_proof *proof, struct error *err)
         if (check->outcome != DRILL_CHECK_FAILED)
             continue;
         proof->passed = false;
-        return drill_proof_set(&proof->broken,
-                               check->expected[0] == '\0'
-                                   ? text_format("%s: %s; %s", check->name, check->promise,
-                                                 check->found)
-                                   : text_format("%s: %s; expected %s, found %s", check->name,
-                                                 check->promise, check->expected, check->found),
-                               err);
+        return drill_proof_set(
+            &proof->broken,
+            check->expected[0] == '\0'
+                ? text_format("%s: %s; %s", check->name, check->promise, check->found)
+                : text_format("%s: %s; expected %s, found %s", check->name, check->promise,
+                              check->expected, check->found),
+            err);
     }
     return true;
 }

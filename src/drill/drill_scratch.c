@@ -128,8 +128,7 @@ static bool has_server(const char *root)
     if (data == NULL || path == NULL || !file_read_all(path, &text, &ignored) ||
         buf_text(&text) == NULL)
         return false;
-    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(buf_text(&text), "\n"),
-                   buf_text(&text));
+    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(buf_text(&text), "\n"), buf_text(&text));
     if (!text_to_u64(line, &pid))
         return false;
     (void)snprintf(link, sizeof link, "/proc/%" PRIu64 "/cwd", pid);

@@ -6,13 +6,11 @@
  * postgresql.auto.conf is read by PostgreSQL itself, and holds the recovery that restore wrote.
  * Everything that matters is on the command line, which beats all files:
  *
- *   nobody gets in      no TCP, a socket in a directory that only the drill's user may enter. That is
- *                       why `trust` is enough, and better than `peer`: a uid of a container has no
- *                       name, and root drills for another user
- *   nothing gets out    no archiving, no primary, no standbys, no logical replication workers (a
- *                       restored subscription would advance the slot of its publisher)
- *   nobody acts         no preloaded libraries: workers such as pg_cron's do not exist; no
- *                       autovacuum, no event triggers
+ *   nobody gets in      no TCP, a socket in a directory that only the drill's user may enter. That
+ * is why `trust` is enough, and better than `peer`: a uid of a container has no name, and root
+ * drills for another user nothing gets out    no archiving, no primary, no standbys, no logical
+ * replication workers (a restored subscription would advance the slot of its publisher) nobody acts
+ * no preloaded libraries: workers such as pg_cron's do not exist; no autovacuum, no event triggers
  *   it starts here      sizes that fit a small machine; hot_standby off, so that the source's
  *                       max_connections and the like need not be matched
  */
@@ -176,8 +174,8 @@ bool drill_server_start(struct drill_server *server, struct error *err)
 static void keep_line(const char *line, size_t len, char out[REASON_SIZE])
 {
     if (out[0] == '\0')
-        (void)snprintf(out, REASON_SIZE, "%.*s", (int)(len < REASON_SIZE / 2 ? len : REASON_SIZE / 2),
-                       line);
+        (void)snprintf(out, REASON_SIZE, "%.*s",
+                       (int)(len < REASON_SIZE / 2 ? len : REASON_SIZE / 2), line);
 }
 
 /* Why it ended: the first FATAL or PANIC, and what our own restore_command said before it. */
@@ -344,7 +342,8 @@ bool drill_server_add_reader(struct drill_server *server, struct error *err)
 static bool grant_tables(const struct drill_server *server, const char *database, struct error *err)
 {
     CLEANUP(connection_cleanup) struct connection *connection = NULL;
-    CLEANUP(free_pointer) char *sql = text_format(
+    CLEANUP(free_pointer)
+    char *sql = text_format(
         "DO $$ DECLARE n name; BEGIN FOR n IN SELECT nspname FROM pg_namespace WHERE nspname NOT "
         "LIKE 'pg\\_%%' LOOP EXECUTE format('GRANT USAGE ON SCHEMA %%I TO %s', n); EXECUTE "
         "format('GRANT SELECT ON ALL TABLES IN SCHEMA %%I TO %s', n); END LOOP; END $$",

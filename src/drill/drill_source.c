@@ -23,16 +23,14 @@ static bool open_source(const struct drill_options *options, const char *databas
 static bool look(const struct drill_options *options, uint64_t system_identifier,
                  struct drill_source *out, struct error *err)
 {
-    static const char sql[] =
-        "SELECT system_identifier::text, CASE WHEN pg_is_in_recovery() THEN "
-        "pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END::text "
-        "FROM pg_control_system()";
+    static const char sql[] = "SELECT system_identifier::text, CASE WHEN pg_is_in_recovery() THEN "
+                              "pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END::text "
+                              "FROM pg_control_system()";
     char expected[TEXT_SIZE];
     CLEANUP(connection_cleanup) struct connection *connection = NULL;
     CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
     const struct query query = {.sql = sql, .what = "ask the source how far its WAL is"};
-    if (!open_source(options, NULL, &connection, err) ||
-        !query_run(connection, &query, &rows, err))
+    if (!open_source(options, NULL, &connection, err) || !query_run(connection, &query, &rows, err))
         return false;
     (void)snprintf(expected, sizeof expected, "%" PRIu64, system_identifier);
     if (strcmp(query_field(rows, 0, 0), expected) != 0)
