@@ -1,5 +1,6 @@
 #include "cli/drill_view.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/output.h"
 
@@ -82,10 +83,25 @@ static void put_numbers(const struct drill_proof *proof, struct buf *out)
         put_line("kept", proof->kept, out);
 }
 
-static const char *said(const struct drill_check *check)
+/* Gives a text. */
+static char *said(const struct drill_check *check)
 {
-    return check->found[0] != '\0' && check->outcome != DRILL_CHECK_SKIPPED ? check->found
-                                                                            : check->detail;
+    bool skipped = check->outcome == DRILL_CHECK_SKIPPED;
+    if (check->outcome == DRILL_CHECK_FAILED && check->expected[0] != '\0')
+        return text_format("%s; expected: %s", check->found, check->expected);
+    return strdup(skipped || check->found[0] == '\0' ? check->detail : check->found);
+}
+
+static bool add_check(struct text_table *table, const struct drill_check *check, struct error *err)
+{
+    char took[TEXT_SIZE] = "";
+    CLEANUP(free_pointer) char *text = said(check);
+    if (text == NULL)
+        return error_no_memory(err, "a table");
+    if (check->duration_us > 0)
+        (void)text_duration_us(check->duration_us, took);
+    const char *const cells[] = {check->name, outcomes[check->outcome], took, text};
+    return text_table_add(table, cells, err);
 }
 
 bool drill_view_put(const struct drill_proof *proof, struct buf *out, struct error *err)
@@ -97,15 +113,9 @@ bool drill_view_put(const struct drill_proof *proof, struct buf *out, struct err
     put_numbers(proof, out);
     buf_printf(out, "\n");
     text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < proof->check_count; i++) {
-        char took[TEXT_SIZE] = "";
-        const struct drill_check *check = &proof->checks[i];
-        if (check->duration_us > 0)
-            (void)text_duration_us(check->duration_us, took);
-        const char *const cells[] = {check->name, outcomes[check->outcome], took, said(check)};
-        if (!text_table_add(&table, cells, err))
+    for (size_t i = 0; i < proof->check_count; i++)
+        if (!add_check(&table, &proof->checks[i], err))
             return false;
-    }
     text_table_put(&table, out);
     return true;
 }

@@ -53,7 +53,6 @@ static const struct setting settings[] = {
     {"port", PORT, 0},
     {"unix_socket_permissions", "0700", 0},
     {"unix_socket_group", "", 0},
-    {"external_pid_file", "", 0},
     {"ssl", "off", 0},
     {"archive_mode", "off", 0},
     {"archive_command", "", 0},
@@ -139,7 +138,11 @@ static bool fill_arguments(const struct drill_server *server, struct arguments *
         if (server->plan->major >= settings[i].from_major &&
             !add_setting(out, settings[i].name, settings[i].value, err))
             return false;
-    return add_setting(out, "unix_socket_directories", scratch->root, err) &&
+    CLEANUP(free_pointer) char *pid_file = path_join(scratch->root, "server.pid");
+    if (pid_file == NULL)
+        return error_no_memory(err, "a path");
+    return add_setting(out, "external_pid_file", pid_file, err) &&
+           add_setting(out, "unix_socket_directories", scratch->root, err) &&
            add_setting(out, "shared_preload_libraries", server->options->preload, err);
 }
 
