@@ -50,6 +50,7 @@ struct s3_credentials_options {
     const char *ca_file;          /* for STS and https container credentials; NULL: the system's */
     const char *region;           /* whose STS is asked when AWS_REGION and AWS_DEFAULT_REGION are
                                      unset; NULL: us-east-1 */
+    int64_t timeout_us;           /* of a question to STS or an agent, as a whole; 0: 10 s */
     const struct clock *clock;    /* NULL: clock_system */
     const struct random_source *random; /* NULL: random_system */
     char *(*getenv)(const char *name);  /* NULL: the process's environment */

@@ -21,6 +21,7 @@ struct s3_key_setup {
     char *profile;
     char *ca_file;
     char *region;
+    int64_t timeout_us;
     char *(*getenv)(const char *name);
 };
 

@@ -173,7 +173,7 @@ bool s3_problem_report(const struct s3_problem *problem, const char *what, struc
     return false;
 }
 
-bool s3_problem_is_about_keys(const struct s3_problem *problem)
+bool s3_problem_is_about_keys(const struct s3_problem *problem, bool has_session_token)
 {
     static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId",
                                         "SignatureDoesNotMatch", "InvalidToken",
@@ -181,6 +181,9 @@ bool s3_problem_is_about_keys(const struct s3_problem *problem)
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (strcmp(problem->code, codes[i]) == 0)
             return true;
+    if (has_session_token && (strcmp(problem->code, "AccessDenied") == 0 ||
+                              strcmp(problem->code, "InvalidArgument") == 0))
+        return true;
     /* HEAD has no body to carry a code; Amazon answers it with 400 when a token has expired. */
     return problem->code[0] == '\0' &&
            (problem->status == 400 || problem->status == 401 || problem->status == 403);

@@ -270,6 +270,7 @@ static bool copy_setup(struct s3_key_setup *to, const struct s3_credentials_opti
         {&to->region, options->region},
     };
     to->getenv = options->getenv != NULL ? options->getenv : getenv;
+    to->timeout_us = options->timeout_us > 0 ? options->timeout_us : 10 * (int64_t)SECOND_US;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         *texts[i].to = texts[i].from == NULL ? NULL : strdup(texts[i].from);
         if (texts[i].from != NULL && *texts[i].to == NULL)

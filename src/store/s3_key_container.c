@@ -14,8 +14,6 @@
 #define FULL "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 #define TOKEN "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 
-enum { TIMEOUT_US = 5 * 1000000 };
-
 static const char *const agents[] = {"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", NULL};
 
 static const char *container_absence(const struct s3_key_setup *setup)
@@ -79,7 +77,7 @@ static bool container_read(const struct s3_key_setup *setup, struct s3_keys *out
         .source = "the agent for container credentials",
         .ca_file = setup->ca_file,
         .direct = text_starts_with(url, "http://"),
-        .timeout_us = TIMEOUT_US,
+        .timeout_us = setup->timeout_us,
         .request = {.method = "GET",
                     .url = url,
                     .headers = &authorization,

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_US = 10 * 1000000, FORM_MAX_BYTES = 128 * 1024 };
+enum { FORM_MAX_BYTES = 128 * 1024 };
 
 struct web_identity {
     char *token_file;
@@ -130,7 +130,7 @@ static bool ask_sts(const struct s3_key_setup *setup, const struct web_identity 
         .source = "STS",
         .ca_file = setup->ca_file,
         .direct = text_starts_with(web->url, "http://"),
-        .timeout_us = TIMEOUT_US,
+        .timeout_us = setup->timeout_us,
         .request = {.method = "POST",
                     .url = web->url,
                     .headers = headers,

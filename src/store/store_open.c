@@ -25,6 +25,7 @@ static bool open_s3(const struct store_options *options, struct store **out, str
                                           .credentials_file = options->credentials_file,
                                           .profile = options->profile,
                                           .ca_file = options->ca_file,
+                                          .timeout_us = options->connect_timeout_us,
                                           .clock = options->clock,
                                           .random = options->random,
                                           .getenv = options->getenv};

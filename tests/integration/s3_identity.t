@@ -37,7 +37,7 @@ token() { # as Kubernetes does: another file takes its place
 }
 
 scene_cluster main || exit 1
-scene_psql main -c "CREATE TABLE lines AS SELECT g AS i, md5(g::text) AS v FROM generate_series(1, 50000) g"
+scene_psql main -c "CREATE TABLE lines AS SELECT g AS i, md5(g::text) AS v FROM generate_series(1, 200000) g"
 rows() { scene_psql "$1" -c 'SELECT count(*), sum(i::bigint), sum(hashtext(v)) FROM lines'; }
 create() { mainstay snapshot create --connection "$(cluster_conninfo main)" "$@"; }
 
@@ -50,16 +50,16 @@ ok 'a repository with the keys of a service account' mainstay repo init
 is "$(cat "$identity/log")" 'sts arn:aws:iam:::role/backup helpdesk jwt-secret-1' \
     'STS was asked once, with role, session and token'
 
-# Keys that live for half a second: a snapshot takes longer.
+# Keys that live for a tenth of a second: a snapshot takes longer.
 : >"$identity/log"
-echo 0.5 >"$identity/life"
+echo 0.1 >"$identity/life"
 create --trace-store >"$TEST_DIR/create.log" 2>&1 &
 snapshot=$!
-wait_until 20 test "$(asked sts)" -ge 0 -a -s "$identity/log"
+wait_until 20 test -s "$identity/log"
 token jwt-secret-2
 wait $snapshot
 is $? 0 'a snapshot with keys that are replaced while it runs' || diag "$(tail -n 20 "$TEST_DIR/create.log")"
-ok "keys were renewed ($(asked sts) times)" test "$(asked sts)" -ge 3
+ok "keys were renewed ($(asked sts) times)" test "$(asked sts)" -ge 2
 like "$(tail -n 1 "$identity/log")" 'jwt-secret-2$' 'with the token that had come meanwhile'
 is "$(grep -cE 'jwt-secret|SessionToken' "$TEST_DIR/create.log")" 0 'no token is in the trace'
 rm "$identity/life"
@@ -72,7 +72,7 @@ cluster_stop back
 # --- keys that the store refuses while WAL is streamed ----------------------------------------------
 
 : >"$identity/log"
-stream_start "$S3_URL" main --wal-flush-interval 200ms
+stream_start "$S3_URL" main --wal-flush-interval 1s
 wait_until 30 grep -q 'streaming from' "$stream_log"
 scene_psql main -c "INSERT INTO lines SELECT g, 'before' FROM generate_series(1, 1000) g"
 end=$(position main)
@@ -85,26 +85,27 @@ renewed() { [[ $(asked sts) -ge 1 ]]; }
 ok 'the stream asks for others' wait_until 40 renewed
 ok 'and goes on' wait_until 40 stored_up_to "$S3_URL" "$end"
 stream_stop
-is $? 0 'it ends as usual'
+is $? 0 'it ends as usual' || diag "$(cat "$stream_log")"
 
 # --- what goes wrong is named -----------------------------------------------------------------------
 
-refused() { # STATUS PATTERN DESCRIPTION: nothing can be listed, and no token is shown
-    fails "$3" "$1" "$2" mainstay snapshot list --store-retry-total 1s
-    is "$(mainstay snapshot list --store-retry-total 1s --trace-store 2>&1 | grep -c jwt-secret)" 0 'and no token is shown'
+refused() { # PATTERN DESCRIPTION: nothing can be listed, and no token is shown
+    local output status=0
+    output=$(mainstay snapshot list --store-retry-total 1s --trace-store 2>&1) || status=$?
+    is $status 1 "$2 is an error"
+    like "$output" "$1" 'which says why'
+    is "$(grep -c jwt-secret <<<"$output")" 0 'and shows no token'
 }
 echo refuse >"$identity/mode"
-refused 1 'web identity: role .*backup.*InvalidIdentityToken: \*\*\* is not trusted' 'a token that STS refuses'
+refused 'web identity: role .*backup.*InvalidIdentityToken: [*]{3} is not trusted' 'a token that STS refuses'
 echo malformed >"$identity/mode"
-refused 1 'web identity.*cannot read the answer of STS' 'an answer that is no XML'
+refused 'web identity.*cannot read the answer of STS' 'an answer that is no XML'
 echo huge >"$identity/mode"
-refused 1 'longer than the 65536 bytes' 'an answer without end'
+refused 'longer than the 65536 bytes' 'an answer without end'
+echo hang >"$identity/mode"
+fails 'an STS that hangs' 1 'web identity.*STS' \
+    mainstay snapshot list --store-retry-total 1s --store-connect-timeout 1s
 rm "$identity/mode"
-kill -STOP $identity_pid
-fails 'an STS that hangs' 1 'web identity.*STS' timeout 60 \
-    "$(command -v runuser >/dev/null && [[ $(id -u) -eq 0 ]] && echo runuser || echo env)" \
-    $([[ $(id -u) -eq 0 ]] && echo "-u $SERVER_USER --") "$MAINSTAY" snapshot list --store-retry-total 1s
-kill -CONT $identity_pid
 AWS_ENDPOINT_URL_STS=http://sts.example.net \
     fails 'the token goes to nobody in clear text' '1|5' 'AWS_ENDPOINT_URL_STS.*not of this machine' mainstay snapshot list
 MAINSTAY_STORE_CA_FILE='' AWS_ENDPOINT_URL_STS=$identity_url \
