@@ -48,6 +48,8 @@ struct chart_line {
     const char *first_label; /* under the ends of the axis */
     const char *last_label;
     chart_format_fn format;
+    size_t mark; /* a line across this value, with its label; NULL: none */
+    const char *mark_label;
 };
 
 /* Values one after the other at equal distances, from 0 upwards. */

@@ -75,9 +75,11 @@ static const struct option_row table[OPTION_COUNT] = {
          .type = OPTION_SECRET_FILE,
          .group = GROUP_REPOSITORY,
          .standard = "",
-         .unset = "AWS_ACCESS_KEY_ID or the credentials file",
+         .unset = "the environment, a role, or the credentials file",
          .example = "/run/secrets/s3-access-key",
-         .help = "File with the access key id. Read again when the store refuses the key."},
+         .help = "File with the access key id. Read again when the store refuses the key. Without "
+                 "it keys come from the environment, web identity (IRSA), the credentials file, "
+                 "pod identity or instance metadata, whichever is there first."},
     [OPTION_STORE_SECRET_KEY_FILE] = {.name = "store.secret-key-file",
                                       .type = OPTION_SECRET_FILE,
                                       .group = GROUP_REPOSITORY,

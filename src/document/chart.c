@@ -2,12 +2,16 @@
 
 #include "document/markup.h"
 
+#include <string.h>
+
 /* In units of the viewBox; the page scales it. */
 enum {
     WIDTH = 720,
     ROW_HEIGHT = 30,
     BAR_HEIGHT = 16,
-    LABEL_WIDTH = 76,
+    LABEL_WIDTH = 62, /* at least; */
+    LABEL_MAX = 200,
+    CHARACTER_WIDTH = 8,
     NOTE_WIDTH = 96,
     LINE_HEIGHT = 190,
     AXIS_WIDTH = 92,
@@ -72,22 +76,35 @@ static double end_of(const struct chart_bars *chart)
     return end > 0 ? end : 1;
 }
 
+static int label_width(const struct chart_bars *chart)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < chart->count; i++)
+        if (strlen(chart->bars[i].label) > longest)
+            longest = strlen(chart->bars[i].label);
+    int width = longest > LABEL_MAX ? LABEL_MAX : (int)longest * CHARACTER_WIDTH + MARGIN;
+    if (width > LABEL_MAX)
+        return LABEL_MAX;
+    return width < LABEL_WIDTH ? LABEL_WIDTH : width;
+}
+
 void chart_put_bars(const struct chart_bars *chart, struct buf *out)
 {
-    const double room = WIDTH - LABEL_WIDTH - NOTE_WIDTH;
+    const int left = label_width(chart);
+    const double room = WIDTH - left - NOTE_WIDTH;
     const double scale = room / end_of(chart);
     int height = (int)chart->count * ROW_HEIGHT + MARGIN;
     put_head(chart->id, chart->title, chart->description, height, out);
-    put_line("axis", LABEL_WIDTH, 0, LABEL_WIDTH, height - MARGIN, out);
+    put_line("axis", left, 0, left, height - MARGIN, out);
     for (size_t i = 0; i < chart->count; i++) {
         const struct chart_bar *bar = &chart->bars[i];
         double top = (double)i * ROW_HEIGHT;
         double base = top + ROW_HEIGHT * 0.66;
-        double x = LABEL_WIDTH + bar->start * scale;
+        double x = left + bar->start * scale;
         double width = bar->length * scale;
-        put_label(LABEL_WIDTH - 8, base, ANCHOR_END, false, bar->label, out);
+        put_label(left - 8, base, ANCHOR_END, false, bar->label, out);
         if (bar->length < 0) {
-            put_label(LABEL_WIDTH + 8, base, ANCHOR_START, true, bar->note, out);
+            put_label(left + 8, base, ANCHOR_START, true, bar->note, out);
             continue;
         }
         if (width < 2) /* what took no time was done all the same */
@@ -145,6 +162,17 @@ static void put_axis(const struct chart_line *chart, const struct plane *plane, 
                  y_of(plane, chart->goal), out);
 }
 
+static void put_mark(const struct chart_line *chart, const struct plane *plane, struct buf *out)
+{
+    if (chart->mark_label == NULL || chart->mark >= chart->count)
+        return;
+    double x = x_of(plane, chart->mark);
+    put_line("goal", x, 0, x, BASE_LINE, out);
+    bool right = x > WIDTH / 2.0;
+    put_label(right ? x - 6 : x + 6, MARGIN, right ? ANCHOR_END : ANCHOR_START, true,
+              chart->mark_label, out);
+}
+
 static void put_curve(const struct chart_line *chart, const struct plane *plane, struct buf *out)
 {
     bool drawing = false;
@@ -183,6 +211,7 @@ void chart_put_line(const struct chart_line *chart, struct buf *out)
     };
     put_head(chart->id, chart->title, chart->description, LINE_HEIGHT, out);
     put_axis(chart, &plane, out);
+    put_mark(chart, &plane, out);
     put_curve(chart, &plane, out);
     put_points(chart, &plane, out);
     buf_printf(out, "</svg>\n");

@@ -53,9 +53,9 @@ static void test_bars_lie_on_one_axis(void **state)
     chart_put_bars(&chart, &out);
     const char *svg = buf_text(&out);
     assert_int_equal(count(svg, "<rect"), 3);
-    /* 548 units wide: a third of it, then two thirds from there on. */
-    assert_non_null(strstr(svg, "x=\"76.0\" y=\"7.0\" width=\"182.7\""));
-    assert_non_null(strstr(svg, "x=\"258.7\" y=\"37.0\" width=\"365.3\""));
+    /* 554 units wide: a third of it, then two thirds from there on. */
+    assert_non_null(strstr(svg, "x=\"70.0\" y=\"7.0\" width=\"184.7\""));
+    assert_non_null(strstr(svg, "x=\"254.7\" y=\"37.0\" width=\"369.3\""));
     assert_non_null(strstr(svg, "width=\"2.0\"")); /* seen, though it took no time */
     assert_non_null(strstr(svg, ">not reached</text>"));
 }
