@@ -87,6 +87,7 @@ done
 # Without Debian's tools of that major or a newer one there is none that reads its manifests.
 like "$(check "$proof" pg_verifybackup)" "$([[ $PG_MAJOR -lt 17 ]] && echo '^passed$' || echo '^(passed|skipped)$')" \
     'pg_verifybackup'
+ok 'what was not loaded is said' grep -q 'of the source, not loaded: not_there' "$proof"
 is "$(json_value "$proof" rpo_us)" 0 'the store had everything'
 is "$(ls -A "$scratch")" '' 'nothing is left behind'
 is "$(ls "$scene/archived" 2>/dev/null)" '' 'nothing was archived'

@@ -19,13 +19,14 @@ static void test_every_expectation_is_read(void **state)
     struct error err;
     struct drill_assertions list;
     (void)state;
-    assert_true(parse("assertions:\n"
-                      "  - {name: a, promise: p, sql: SELECT 1, equals: \"1\"}\n"
-                      "  - {name: b, promise: p, sql: SELECT 2, at-least: \"-2.5\"}\n"
-                      "  - {name: c, promise: p, sql: SELECT 3, at-most: \"3\", database: desk}\n"
-                      "  - {name: d, promise: p, sql: SELECT 4, rows: \"0\"}\n"
-                      "  - {name: e, promise: p, sql: SELECT 5, source: within-lag, slack: \"9\"}\n",
-                      &list, &err));
+    assert_true(
+        parse("assertions:\n"
+              "  - {name: a, promise: p, sql: SELECT 1, equals: \"1\"}\n"
+              "  - {name: b, promise: p, sql: SELECT 2, at-least: \"-2.5\"}\n"
+              "  - {name: c, promise: p, sql: SELECT 3, at-most: \"3\", database: desk}\n"
+              "  - {name: d, promise: p, sql: SELECT 4, rows: \"0\"}\n"
+              "  - {name: e, promise: p, sql: SELECT 5, source: within-lag, slack: \"9\"}\n",
+              &list, &err));
     assert_int_equal(list.count, 5);
     for (size_t i = 0; i < list.count; i++)
         assert_int_equal(list.items[i].expectation, i);
@@ -41,7 +42,8 @@ static void test_mistakes_are_named_with_their_place(void **state)
         const char *text;
         const char *words;
     } cases[] = {
-        {"assertions:\n  - {name: a, promise: p, sqll: x, equals: 1}\n", "drill.yaml:2:27: unknown"},
+        {"assertions:\n  - {name: a, promise: p, sqll: x, equals: 1}\n",
+         "drill.yaml:2:27: unknown"},
         {"assertions:\n  - {name: a, promise: p, sql: x}\n", "one of equals"},
         {"assertions:\n  - {name: a, promise: p, sql: x, equals: 1, rows: 1}\n", "already"},
         {"assertions:\n  - {name: a, promise: p, sql: x, at-least: many}\n", "no number"},
@@ -78,7 +80,8 @@ static enum drill_check_outcome judge(enum drill_expectation expectation, const 
     struct drill_proof proof;
     char copy[32];
     (void)snprintf(copy, sizeof copy, "%s", value);
-    const struct drill_assertion assertion = {.expectation = expectation, .value = copy, .slack = 2};
+    const struct drill_assertion assertion = {
+        .expectation = expectation, .value = copy, .slack = 2};
     assert_true(drill_proof_init(&proof, &err));
     struct drill_check *check = drill_proof_add_check(&proof, "x", "y", &err);
     assert_non_null(check);
