@@ -2,7 +2,7 @@
 # A restore drill with a helpdesk in it, on several majors: latest, by a seed, by name; what it checks,
 # measures, stores and reports; that the source stays as it is and nothing is left behind.
 # majors: 13 15 18
-# time limit: 240
+# time limit: 600
 # shellcheck disable=SC2317 # functions are called by ok and wait_until
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
