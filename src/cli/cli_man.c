@@ -93,7 +93,7 @@ static const char *group_name(enum option_group group)
     case GROUP_RUNBOOK:
         return "runbook.*";
     default:
-        return "log.*";
+        return "process.*, log.*";
     }
 }
 
@@ -246,6 +246,7 @@ static const struct entry daemon_flags[] = {
     {"--config FILE", "The configuration. Default: $MAINSTAY_CONFIG, ./mainstay.yaml or "
                       "/etc/mainstay/mainstay.yaml."},
     {"--check", "Read the configuration, say what is wrong, start nothing."},
+    {"--no-seccomp", "Jobs may make any system call, as with process.seccomp: no."},
     {"--version, --help", "Print that."},
 };
 
