@@ -136,9 +136,9 @@ run-coverage: programs
 format: ## clang-format the tree
 	@git ls-files '*.c' '*.h' | xargs -r clang-format -i
 
-lint: ## layers, house rules, formatting, analysers
+lint: ## layers, house rules, formatting, analysers at their deepest
 	@tests/lib/deps build test
-	@tests/run $(wildcard tests/lint/*.t)
+	@LINT_DEEP=1 tests/run $(wildcard tests/lint/*.t)
 
 bench: ## side by side with pg_basebackup and pgBackRest on 2.5 GB: about 15 minutes
 	@tests/lib/deps build test bench

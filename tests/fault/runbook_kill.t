@@ -3,14 +3,14 @@
 # Runs that are killed, stopped and raced: at every moment the ledger is what is true.
 #
 #   three runs over the same tickets while agents hold, change and close them
-#   kill -9 at random points, resumed by the next process (KILLS, 15; 100 with CHECK_ALL=1; SEED)
+#   kill -9 at random points, resumed by the next process (KILLS, 8; 100 with CHECK_ALL=1; SEED)
 #   a process that was silent too long: another one takes over, and the first writes nothing more
 # shellcheck source=tests/lib/runbook_scene.sh
 . "$(dirname "$0")/../lib/runbook_scene.sh"
 
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 KILLS=${KILLS:-${CHECK_ALL:+100}}
-KILLS=${KILLS:-15}
+KILLS=${KILLS:-8}
 RANDOM=$((SEED % 32768))
 note "SEED=$SEED KILLS=$KILLS"
 

@@ -25,7 +25,8 @@ check_pages() {
 }
 
 seed=${SEED:-$(((RANDOM << 15) + RANDOM))}
-rounds=${ROUNDS:-$([[ -n ${CHECK_ALL:-} ]] && echo 60 || echo 12)}
+[[ $PG_MAJOR = 18 ]] && usual=12 || usual=6 # the newest for long, the others for what differs
+rounds=${ROUNDS:-$([[ -n ${CHECK_ALL:-} ]] && echo 60 || echo $usual)}
 RANDOM=$seed
 echo "# SEED=$seed ROUNDS=$rounds"
 
