@@ -24,6 +24,9 @@ note "$(grep -c ': run ' "$TEST_DIR/list") blocks are run, $cannot_run cannot be
 note "$(sed -n 's/.*: norun //p' "$TEST_DIR/list" | sort | uniq -c)"
 ok "at most $cannot_run_limit blocks cannot be run here" test "$cannot_run" -le $cannot_run_limit
 
+ok 'every message in docs/troubleshooting.md is one of the program' \
+    tests/docs/messages check docs/troubleshooting.md src/*/*.c
+
 # --- scenes: what a reader has before the first command ----------------------------------------------
 
 # translate DIR AS_IN_THE_DOCUMENT HERE
@@ -66,7 +69,7 @@ scene_run() {
     chmod 777 "$dir"
     as_server env HOME="$dir/tmp" PATH="$dir/bin:$CLIENT_BIN:$PATH" PGPORT="$(cluster_port main)" PGUSER=postgres \
         PGHOST="$TEST_DIR/main.sock" TMPDIR="$dir/tmp" TZ=UTC \
-        bash -c 'trap '\''jobs -p | xargs -r kill 2>/dev/null; wait'\'' EXIT; cd "$1/tmp"; . "$1/script"' scene "$dir"
+        bash -c 'trap '\''jobs -p | xargs -r kill 2>/dev/null; wait'\'' EXIT; cd "$1/tmp"; [ ! -e "$1/prologue" ] || . "$1/prologue" >"$1/prologue.log" 2>&1; . "$1/script"' scene "$dir"
     while IFS=$'\t' read -r n exit where; do
         status=$(cat "$dir/$n.status" 2>/dev/null)
         is "$status" "$exit" "$name: $where does what it says" || diag "$(cat "$dir/$n.out")"
