@@ -5,7 +5,7 @@
  * runs every job under exactly these rights.
  *
  *     founder     makes the repository, once
- *     writer      snapshots, the WAL stream, the daemon: cannot remove what was stored
+ *     writer      snapshots, the WAL stream, drills, the daemon: cannot remove what was stored
  *     reaper      expire, merge, pins: the only one who removes
  *     reader      restores, drills, verification
  *     planner, runner, approver, dispatcher     runbooks; logins in the helpdesk's database
@@ -19,7 +19,7 @@
 
 #include <stddef.h>
 
-enum { JOB_MAX_RIGHTS = 14, IDENTITY_MAX_JOBS = 8 };
+enum { JOB_MAX_RIGHTS = 14, IDENTITY_MAX_JOBS = 10 };
 
 enum store_right {
     RIGHT_GET = 1, /* stat, too */

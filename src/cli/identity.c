@@ -31,6 +31,7 @@ static const struct identity_job job_status = {"status, snapshot list, snapshot 
                                                 {"history/", READ},
                                                 {"runs/", READ},
                                                 {"pins/", READ},
+                                                {"drills/", READ},
                                                 {"terms/", READ},
                                                 {"restore-points/", READ}}};
 /* Pins hold snapshots; a term says whether another daemon has taken over. */
@@ -66,7 +67,8 @@ static const struct identity_job job_restore = {"restore, wal get, wal window",
                                                  {"wal/", READ},
                                                  {"history/", READ},
                                                  {"restore-points/", READ}}};
-static const struct identity_job job_drill = {"drill", {{"drills/", ADD}}};
+static const struct identity_job job_drill = {"drill run, drill list, drill show",
+                                              {{"drills/", ADD}, {"terms/", READ}}};
 static const struct identity_job job_pin = {
     "snapshot pin, snapshot unpin",
     {{REPOSITORY_CONFIG_KEY, GET}, {"pins/", OWN}, {"snapshots/", READ}, {"leases/", READ}}};
@@ -93,11 +95,11 @@ static const struct identity identities[] = {
      .attributes = "REPLICATION",
      .jobs = {&job_init, &job_doctor}},
     {.name = "writer",
-     .summary = "snapshots, the WAL stream, the daemon: cannot remove what was stored",
+     .summary = "snapshots, the WAL stream, drills, the daemon: cannot remove what was stored",
      .attributes = "REPLICATION",
      .statement = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_create_restore_point(text) TO %s;",
      .jobs = {&job_snapshot, &job_wal_stream, &job_restore_point, &job_verify, &job_status,
-              &job_doctor, &job_daemon}},
+              &job_doctor, &job_daemon, &job_restore, &job_drill}},
     {.name = "reaper",
      .summary = "expire, gc, merge, pins: the only one who removes",
      .jobs = {&job_expire, &job_merge, &job_pin}},

@@ -89,6 +89,8 @@ ok 'and verifies' by reader backup_founder snapshot verify --record
 ok 'and sees the window' by reader backup_founder wal window
 ok 'and restores' by reader backup_founder restore --to "$scene/restored" --target-name before
 ok 'with its WAL' by reader backup_founder wal get 000000010000000000000002 "$scene/segment"
+ok 'and drills' by reader backup_founder drill run --target-immediate
+ok 'and shows the proof' by reader backup_founder drill list
 fails 'the reader takes no snapshots' 1 'AccessDenied' by reader backup_writer snapshot create
 fails 'the reader does not expire' 1 'AccessDenied' by reader backup_writer snapshot expire --keep-last 1 --grace 0s
 
