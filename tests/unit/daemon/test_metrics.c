@@ -32,7 +32,8 @@ static struct facts everything(void)
         "\"slot_unreserved\":false,\"slot_lost\":false},"
         "\"runs\":{\"expire_last_us\":1772300000000000,\"verify_last_us\":1772310000000000,"
         "\"verified_since_us\":1772200000000000,\"verify_parts\":28,\"verify_parts_read\":28,"
-        "\"verify_parts_damaged\":1},\"objects\":{\"count\":77,\"bytes\":123456}}";
+        "\"verify_parts_damaged\":1},\"objects\":{\"count\":77,\"bytes\":123456},"
+        "\"helpdesk\":{\"reachable\":true,\"runs_live\":2,\"update_late_us\":90500000}}";
     struct facts facts = {
         .leader = true, .term = 3, .started_us = 1772366000000000, .jobs = jobs, .meter = meter};
     struct error err;
@@ -282,6 +283,8 @@ static void test_values_are_in_base_units(void **state)
     assert_non_null(strstr(text, "\nmainstay_slot_retained_bytes 7\n"));
     assert_non_null(strstr(text, "\nmainstay_slot_safe_bytes 93\n"));
     assert_non_null(strstr(text, "\nmainstay_repository_objects 77\n"));
+    assert_non_null(strstr(text, "\nmainstay_runs_live 2\n"));
+    assert_non_null(strstr(text, "\nmainstay_run_update_late_seconds 90.5\n"));
     assert_non_null(strstr(text, "\nmainstay_repository_size_bytes 123456\n"));
     assert_non_null(strstr(text, "\nmainstay_last_verify_time_seconds 1772310000\n"));
     assert_non_null(strstr(text, "\nmainstay_verify_ok 0\n"));
