@@ -101,7 +101,6 @@ writer=
 end=$(server_lsn)
 ok 'the stream reaches the end' wait_until 60 metric_at_least second mainstay_wal_stored_lsn_bytes "$end"
 ok 'the WAL has no gap' metric_is second mainstay_wal_gap 0
-mainstay wal status --json --repository-url "$repository" >"$TEST_DIR/wal.json"
 mainstay snapshot list --json --repository-url "$repository" >"$TEST_DIR/list.json"
 # Each snapshot with its start and end: two at once, or two for one time of the schedule, are too many.
 twice() {
@@ -109,19 +108,20 @@ twice() {
 import datetime, json, sys
 def moment(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-found = sorted((moment(s["started"]), moment(s["finished"])) for s in json.load(open(sys.argv[1]))["snapshots"])
-assert len(found) >= 4, found
+listed = [entry["snapshot"] for entry in json.load(open(sys.argv[1]))["snapshots"]]
+found = sorted((moment(one["started"]), moment(one["finished"])) for one in listed)
+if len(found) < 4:
+    print(f"only {len(found)} snapshots")
 for (start, end), (next_start, _) in zip(found, found[1:]):
     if next_start < end or next_start - start < 4:
         print(f"{start} to {end}, then {next_start}")
 PY
 }
-is "$(twice)" '' 'no two snapshots at once, none for the same time of the schedule'
+is "$(twice 2>&1)" '' 'no two snapshots at once, none for the same time of the schedule'
 kill -TERM "$(cat "$scene/second.pid")"
 ok 'everything in the repository is sound' mainstay snapshot verify --repository-url "$repository"
 ok 'it restores to the end of the stream' mainstay restore --to "$scene/restored" --latest \
     --repository-url "$repository"
-cp "$MAINSTAY" "$scene/mainstay" 2>/dev/null || true
 scene_start restored "$scene/restored"
 ok 'recovery ends' cluster_wait restored 'SELECT NOT pg_is_in_recovery()'
 ok 'the restored server has what the server has' same_content main restored
