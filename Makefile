@@ -37,8 +37,6 @@ TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
 TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t) tests/k8s/manifests.t
-TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t) $(CONFORMANCE)
-TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
 TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t tests/docs/*.t) \
              $(CONFORMANCE)
 export B

@@ -4,11 +4,13 @@ import glob
 import importlib.machinery
 import importlib.util
 import os
+import sys
 import unittest
 
 import yaml
 
-import policy
+sys.dont_write_bytecode = True
+import policy  # noqa: E402
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 loader = importlib.machinery.SourceFileLoader("render", os.path.join(ROOT, "tests/k8s/render"))
