@@ -36,7 +36,7 @@ CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
 TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
-TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
+TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t) tests/k8s/manifests.t
 TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t tests/docs/*.t) \
              $(CONFORMANCE)
 export B
@@ -102,6 +102,11 @@ check-helpdesks: ## adapters on Request Tracker and Redmine as Debian packages t
 	@tests/lib/deps build test helpdesks
 	$(SUB) all
 	@tests/run tests/helpdesks/real.t
+
+check-k8s: ## k8s/: rendered, validated, rules tested, every container run against PostgreSQL and S3
+	@tests/lib/deps build test s3 k8s
+	$(SUB) all
+	@tests/run $(wildcard tests/k8s/*.t)
 
 check-kill: ## daemon, server and store killed in all combinations; a store away for a minute (SEED, ROUNDS)
 	@tests/lib/deps build test s3
@@ -184,6 +189,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-fresh check-deb deb deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-k8s check-fresh check-deb deb deps install sanitize run-sanitize coverage \
         run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:
