@@ -199,7 +199,7 @@ static bool parse(struct s3_location *location, char *rest, struct error *err)
     done = done && set_bucket(location, rest, err) && set_region(location, "us-east-1", err) &&
            (query == NULL || *query == '\0' || parse_query(location, query, err));
     if (done && location->as_of_us != 0 && location->signature_v2)
-        return error_set(err, ERROR_UNSUPPORTED, "cannot use as-of with signature=v2");
+        return error_set(err, ERROR_USAGE, "cannot use as-of with signature=v2");
     return done && (location->host != NULL || set_default_endpoint(location, err));
 }
 

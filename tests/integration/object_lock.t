@@ -28,7 +28,7 @@ versions() {
 locked_days() {
     local until
     until=$(request HEAD "locked/$1" -I | tr -d '\r' | sed -n 's/^x-amz-object-lock-retain-until-date: //Ip')
-    [[ -n $until ]] && echo $((($(date -d "$until" +%s) - $(date +%s) + 43200) / 86400))
+    [[ -n $until ]] && echo $((($(date -d "$until" +%s) - $(date +%s) + 3600) / 86400))
 }
 first_key() { keys | grep "^main/$1" | head -n 1; }
 
