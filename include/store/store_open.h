@@ -4,7 +4,8 @@
  *
  *   /srv/backup   file:///srv/backup                       a local directory
  *   memory:                                                a store that ends with the process
- * (tests) s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2
+ * (tests)
+ * s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2&as-of=TIME
  *
  * Credentials, in this order: files (Kubernetes Secret mounts), the environment
  * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), web identity (IRSA), the shared
@@ -30,6 +31,7 @@ struct store_options {
     int64_t connect_timeout_us;         /* 0: 10 s */
     int64_t stall_timeout_us;           /* no byte moves for this long: 0: 60 s */
     int64_t retry_total_us;             /* give up after this long in all: 0: 5 min */
+    struct store_lock lock;             /* zeroed: nothing is locked; else only for s3, V4 */
     bool trace;                         /* one line on stderr for every call */
     const struct clock *clock;          /* NULL: clock_system */
     const struct random_source *random; /* NULL: random_system */

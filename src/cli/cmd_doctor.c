@@ -115,6 +115,7 @@ static void examine(struct check_list *list, const struct invocation *call)
     if (!open_store(list, &session, config))
         return;
     doctor_check_store(list, session.store, &random_system);
+    doctor_check_protection(list, session.store);
     doctor_check_clock(list, session.store, &clock_system);
     doctor_check_repository(list, &session, &repository);
     if (repository && server)
