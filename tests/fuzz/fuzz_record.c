@@ -3,6 +3,7 @@
  * read keeps its protection: a pin holds, a lease may hold anything.
  */
 #include "base/macros.h"
+#include "repository/drill_record.h"
 #include "repository/lease.h"
 #include "repository/pin.h"
 #include "repository/restore_point.h"
@@ -77,9 +78,11 @@ static const struct {
 /* Names are written by others, too. */
 static void read_names(const struct repository *repository, const uint8_t *data, size_t size)
 {
-    static const char *const directories[] = {"runs/verify/", "terms/", "leases/", "pins/"};
+    static const char *const directories[] = {"runs/verify/", "drills/", "terms/", "leases/",
+                                              "pins/"};
     struct error err;
     struct run_list runs;
+    struct drill_list drills;
     struct term_view view;
     struct lease_list leases;
     char key[256];
@@ -91,6 +94,8 @@ static void read_names(const struct repository *repository, const uint8_t *data,
     }
     if (run_list_load(repository, &runs, &err))
         run_list_release(&runs);
+    if (drill_list_load(repository, &drills, &err))
+        drill_list_release(&drills);
     (void)outcome_check(term_look(repository, &view, &err), &err);
     if (lease_list_load(repository, &leases, &err))
         lease_list_release(&leases);

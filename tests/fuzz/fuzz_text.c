@@ -19,6 +19,16 @@ static void feed_time(const char *text)
         abort();
 }
 
+static void feed_time_key(const char *text)
+{
+    int64_t us;
+    int64_t again;
+    char printed[TEXT_SIZE];
+    if (text_to_time_key_us(text, &us) &&
+        (!text_to_time_key_us(text_time_key_us(us, printed), &again) || again != us))
+        abort();
+}
+
 static void feed_lsn(const char *text)
 {
     uint64_t lsn;
@@ -40,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (text == NULL)
         abort();
     feed_time(text);
+    feed_time_key(text);
     feed_lsn(text);
     outcome_ignore(text_to_i64(text, &amount));
     outcome_ignore(text_to_bool(text, &flag));

@@ -16,15 +16,45 @@
 
 #include <cmocka.h>
 
-#define TARGETS(EACH)                                                                             \
-    EACH(adapter_manifest)                                                                        \
-    EACH(backup_copy) EACH(bundle) EACH(compress) EACH(config_file) EACH(control_file) EACH(cron) \
-        EACH(csv) EACH(http_answer) EACH(import_value) EACH(json_lines) EACH(manifest)            \
-            EACH(pack_index) EACH(page_map) EACH(plan) EACH(record) EACH(recovery) EACH(runbook)  \
-                EACH(s3_answer) EACH(s3_credentials) EACH(s3_location) EACH(server_manifest)      \
-                    EACH(signature) EACH(snapshot_info) EACH(tarball) EACH(template) EACH(text)   \
-                        EACH(time_zone) EACH(timeline_history) EACH(wal_chunk) EACH(wal_page)     \
-                            EACH(webhook) EACH(yaml)
+/* clang-format off */
+#define TARGETS(EACH) \
+    EACH(adapter_manifest) \
+    EACH(backup_copy) \
+    EACH(bundle) \
+    EACH(compress) \
+    EACH(config_file) \
+    EACH(control_file) \
+    EACH(cron) \
+    EACH(csv) \
+    EACH(drill_assertion) \
+    EACH(drill_proof) \
+    EACH(http_answer) \
+    EACH(import_value) \
+    EACH(json_lines) \
+    EACH(manifest) \
+    EACH(pack_index) \
+    EACH(page_map) \
+    EACH(plan) \
+    EACH(record) \
+    EACH(recovery) \
+    EACH(runbook) \
+    EACH(s3_answer) \
+    EACH(s3_credentials) \
+    EACH(s3_key_answer) \
+    EACH(s3_location) \
+    EACH(server_manifest) \
+    EACH(signature) \
+    EACH(snapshot_info) \
+    EACH(tarball) \
+    EACH(template) \
+    EACH(text) \
+    EACH(time_zone) \
+    EACH(timeline_history) \
+    EACH(wal_chunk) \
+    EACH(wal_page) \
+    EACH(webhook) \
+    EACH(yaml)
+/* clang-format on */
 
 #define DECLARE(name) int fuzz_##name(const uint8_t *data, size_t size);
 TARGETS(DECLARE)
