@@ -177,6 +177,18 @@ static void test_any_bytes_end_well(void **state)
     }
 }
 
+static void test_a_time_that_no_clock_has_does_not_count(void **state)
+{
+    static struct wal wal;
+    (void)state;
+    wal_begin(&wal, 5 * (uint64_t)SEGMENT);
+    put_end(&wal, 0x80, noon);
+    put_end(&wal, 0x80, INT64_MIN + 2 * UNIX_AT_2000_US - 1);
+    uint8_t beyond[] = {255, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+    put_record(&wal, 1, 0x00, beyond, sizeof beyond);
+    assert_int_equal(look(&wal, wal.at), noon);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_what_is_cut_off_does_not_count),
         cmocka_unit_test(test_the_last_whole_record_is_found),
         cmocka_unit_test(test_any_bytes_end_well),
+        cmocka_unit_test(test_a_time_that_no_clock_has_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
