@@ -95,7 +95,7 @@ static const char *group_name(enum option_group group)
     case GROUP_RUNBOOK:
         return "runbook.*";
     default:
-        return "log.*";
+        return "process.*, log.*";
     }
 }
 
@@ -251,6 +251,7 @@ static const struct entry daemon_flags[] = {
     {"--health",
      "Ask the daemon of this configuration for /healthz and end with status 0 when it is "
      "alive: the health check of a container, where there is no shell."},
+    {"--no-seccomp", "Jobs may make any system call, as with process.seccomp: no."},
     {"--version, --help", "Print that."},
 };
 

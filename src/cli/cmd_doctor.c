@@ -102,6 +102,7 @@ static void examine(struct check_list *list, const struct invocation *call)
     bool repository = false;
     CLEANUP(secret_release) struct secret password = {0};
     CLEANUP(session_close) struct session session = {0};
+    doctor_check_memory(list);
     bool server = config_fill_connection(config, &password, &options, &err);
     if (server) {
         if (invocation_has(call, "fix"))

@@ -347,5 +347,6 @@ const struct command command_status = {
     .flags = {{"objects", NULL, NULL,
                "Count all objects of the repository too: a request for each thousand."}},
     .examples = {"mainstay status --repo /srv/backup", "mainstay status --json"},
+    .confined = true,
     .run = run_status,
 };

@@ -721,6 +721,14 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "/run/secrets/webhooks",
          .help = "Directory with one file for each webhook that runbooks name: its URL, and on the "
                  "second line generic (the default), slack or pagerduty KEY."},
+    [OPTION_WEBHOOK_PLAIN_HTTP] =
+        {.name = "webhook.plain-http",
+         .type = OPTION_BOOL,
+         .group = GROUP_HELPDESK,
+         .standard = "false",
+         .example = "true",
+         .help = "Whether webhooks, alerts and heartbeats may go to other machines by http. https "
+                 "and this machine are always allowed; redirects are never followed."},
     [OPTION_RUNBOOK_DIRECTORY] =
         {.name = "runbook.directory",
          .type = OPTION_TEXT,
@@ -739,6 +747,14 @@ static const struct option_row table[OPTION_COUNT] = {
          .example = "/etc/mainstay/runbook-keys.pem",
          .help = "File with the public keys (PEM, Ed25519) of those whose runbook bundles may be "
                  "imported."},
+    [OPTION_PROCESS_SECCOMP] =
+        {.name = "process.seccomp",
+         .type = OPTION_BOOL,
+         .group = GROUP_LOG,
+         .standard = "true",
+         .example = "false",
+         .help = "Whether the daemon's jobs are ended when they make a system call that they have no "
+                 "use for, such as starting a program. For kernels that cannot do it."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

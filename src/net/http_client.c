@@ -4,6 +4,7 @@
 #include "base/stop.h"
 #include "base/text.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -84,6 +85,43 @@ void http_client_free(struct http_client *client)
     pthread_mutex_destroy(&client->lock);
     free(client->ca_file);
     free(client);
+}
+
+static void url_cleanup(CURLU **url)
+{
+    curl_url_cleanup(*url);
+}
+
+static void curl_text_cleanup(char **text)
+{
+    curl_free(*text);
+}
+
+static bool is_this_machine(const char *host)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return (ntohl(address.s_addr) >> 24) == 127;
+    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+bool http_url_is_private(const char *url, struct error *err)
+{
+    CLEANUP(url_cleanup) CURLU *parsed = curl_url();
+    CLEANUP(curl_text_cleanup) char *scheme = NULL;
+    CLEANUP(curl_text_cleanup) char *host = NULL;
+    if (parsed == NULL)
+        return error_no_memory(err, "a URL");
+    if (curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return error_set(err, ERROR_INVALID, "it is no URL");
+    if (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && is_this_machine(host)))
+        return true;
+    (void)error_set(err, ERROR_REFUSED, "its URL is %s, which everybody in between can read",
+                    strcmp(scheme, "http") == 0 ? "plain http" : "not https");
+    return error_hint(err, "Use https, or set webhook.plain-http to \"true\" on a network that you "
+                           "trust.");
 }
 
 void http_response_init(struct http_response *response, size_t body_max)

@@ -115,7 +115,7 @@ static bool read_shared_file(const char *path, struct profile *profile, struct e
 {
     struct buf content;
     buf_init(&content, CREDENTIALS_FILE_MAX_BYTES);
-    bool done = file_read_all(path, &content, err);
+    bool done = secret_read_private_file(path, &content, err);
     if (done) {
         buf_put_u8(&content, 0);
         done = buf_check(&content, "the credentials file", err) &&

@@ -317,9 +317,41 @@ static void test_headers_are_sent_and_kept_out_of_messages(void **state)
     assert_null(strstr(fixture->err.text, "top-secret"));
 }
 
+static void test_only_https_and_this_machine_are_private(void **state)
+{
+    static const struct {
+        const char *url;
+        bool good;
+    } cases[] = {
+        {"https://hooks.example.net/services/T0", true},
+        {"http://127.0.0.1:9093/alerts", true},
+        {"http://localhost/x", true},
+        {"http://[::1]:80/x", true},
+        {"http://hooks.example.net/s3cret", false},
+        {"http://localhost@hooks.example.net/s3cret", false},
+        {"http://127.0.0.1.example.net/s3cret", false},
+        {"http://localhost.example.net/s3cret", false},
+        {"http://2130706433.example.net/s3cret", false},
+        {"HTTP://hooks.example.net/s3cret", false},
+        {"ftp://localhost/s3cret", false},
+        {"file:///etc/s3cret", false},
+        {"s3cret", false},
+        {"", false},
+    };
+    struct error err;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (http_url_is_private(cases[i].url, &err) != cases[i].good)
+            fail_msg("%s", cases[i].url);
+        if (!cases[i].good)
+            assert_null(strstr(err.text, "s3cret"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_https_and_this_machine_are_private),
         cmocka_unit_test_setup_teardown(test_requests_share_one_connection, start, stop),
         cmocka_unit_test_setup_teardown(test_a_connection_that_died_is_replaced, start, stop),
         cmocka_unit_test_setup_teardown(test_answers_longer_than_asked_for_are_refused, start,
