@@ -3,7 +3,8 @@
  *
  * harden_process() is for everything: no core file (RLIMIT_CORE), no reading of its memory by other
  * processes of the user (PR_SET_DUMPABLE), no new privileges by set-uid programs
- * (PR_SET_NO_NEW_PRIVS), files for nobody else (umask 077). Children inherit all but the second,
+ * (PR_SET_NO_NEW_PRIVS), files for nobody else (umask 077), descriptors that somebody left open for
+ * no program that is started from here. Children inherit all but the second,
  * and are programs of ours or, in a drill, PostgreSQL's.
  *
  * harden_confine() is for what starts no program: the daemon's jobs (the same commands by hand or
