@@ -89,13 +89,15 @@ of_image() { "${builder[@]}" inspect --type image --format "$1" "$image"; }
 # shellcheck disable=SC2016 # the inner shell's own variables
 make_box='
 set -e
-box=$1 root=$2 volume=$3 empty=$4 user=$5
-shift 5
+box=$1 root=$2 volume=$3 empty=$4 user=$5 shell=$6
+shift 6
 mount --bind "$root" "$box"
 mkdir -p "$empty/bin"
 : >"$empty/bin/mainstay"; : >"$empty/bin/mainstayd"
 mount --bind "$empty/bin" "$box/usr/bin"
-for name in mainstay mainstayd; do mount --bind "$root/usr/bin/$name" "$box/usr/bin/$name"; done
+rm -f "$empty/bin/sh"
+[ -z "$shell" ] || : >"$empty/bin/sh"
+for name in mainstay mainstayd ${shell:+sh}; do mount --bind "$root/usr/bin/$name" "$box/usr/bin/$name"; done
 mount --bind "$empty/none" "$box/usr/sbin"
 mount -o remount,bind,ro "$box/usr/bin"
 mount -o remount,bind,ro "$box/usr/sbin"
@@ -117,7 +119,8 @@ inside() {
     mkdir -p "$TEST_DIR/box" "$TEST_DIR/empty/none"
     env -i PATH="$path" "${settings[@]}" \
         unshare --mount --pid --ipc --uts --fork --kill-child --propagation private \
-        "$BASH" -c "$make_box" box "$TEST_DIR/box" "$root" "$volume" "$TEST_DIR/empty" "$uid" "$@"
+        "$BASH" -c "$make_box" box "$TEST_DIR/box" "$root" "$volume" "$TEST_DIR/empty" "$uid" \
+        "${with_shell:-}" "$@"
 }
 ours() { inside /usr/bin/mainstay "$@"; }
 
@@ -210,6 +213,10 @@ configure() {
         "MAINSTAY_POSTGRES_CONNECTION=$(cluster_conninfo main)")
 }
 
+drill_passes() {
+    ours drill run --json >"$TEST_DIR/drill.json" || { cat "$TEST_DIR/drill.json"; return 1; }
+    [[ $(json_value "$TEST_DIR/drill.json" passed) == true ]]
+}
 alive() { inside /usr/bin/mainstayd --health --config /srv/daemon.yaml; }
 
 open_image "mainstay:$("$tree/tests/lib/program_version")"
@@ -258,5 +265,12 @@ ok 'mainstay-drill: locales of servers, so that their databases can be opened' \
 ok 'mainstay-drill: restores' ours restore --to /srv/again
 ok 'mainstay-drill: its own pg_verifybackup is content' \
     inside /usr/lib/postgresql/15/bin/pg_verifybackup -n /srv/again
+# PostgreSQL itself, not we, runs its restore_command with sh.
+settings+=(MAINSTAY_DRILL_SCRATCH=/srv)
+with_shell=yes
+ok 'mainstay-drill: a drill passes, in the volume' drill_passes
+with_shell=
+is "$(find "$volume" -maxdepth 1 -name '*drill*' -not -name 'drill-report*')" '' 'and leaves no scratch behind'
+like "$(ours drill list)" 'passed' 'and its proof is in the repository'
 ok 'the drill image is what it was' diff <(echo "$before") <(listing)
 done_testing

@@ -69,6 +69,9 @@ helpdesk_sql desk "UPDATE mainstay.settings SET value = '0' WHERE name = 'adapte
 fails "another version is refused and says how to go on" 5 "--upgrade" install_as postgres
 ok "another version is replaced when that is asked for" install_as postgres --upgrade
 is "$(helpdesk_sql desk "SELECT count(*) FROM mainstay.runs")" 1 "runs are kept"
+helpdesk_sql desk "DROP VIEW mainstay.ticket_tags"
+ok "a view that was dropped with a table comes back" install_as postgres
+is "$(helpdesk_sql desk "SELECT count(*) > 0 FROM mainstay.ticket_tags")" t "with its rows"
 helpdesk_sql desk "UPDATE mainstay.settings SET value = 'zammad' WHERE name = 'adapter'"
 fails "another adapter is refused and says how to go on" 5 'has adapter "zammad", not "reference"' install_as postgres
 helpdesk_sql desk "UPDATE mainstay.settings SET value = 'reference' WHERE name = 'adapter';
