@@ -24,6 +24,8 @@ struct http_options {
     const char *ca_file; /* PEM; NULL: the system's. Borrowed until http_client_new returns */
     int64_t connect_timeout_us; /* 0: 10 s */
     int64_t stall_timeout_us;   /* no byte moves in either direction for this long; 0: 60 s */
+    int64_t total_timeout_us;   /* of a whole request, for answers that are small; 0: none */
+    bool direct;                /* through no proxy, whatever the environment says */
 };
 
 struct http_header {

@@ -1,6 +1,10 @@
 /*
  * Removes snapshots and WAL that retention does not keep: one step of a clean-up (sweep.h). What
  * was planned is what is done, except that a snapshot on which somebody has begun to build stays.
+ *
+ * A snapshot whose manifest the store has locked stays, with its packs and its WAL, until the lock
+ * ends; the plan says so like for a pin. In a bucket with versions everything that is removed is
+ * only hidden: the store's lifecycle rule for noncurrent versions frees the space.
  */
 #ifndef REPOSITORY_EXPIRE_H
 #define REPOSITORY_EXPIRE_H

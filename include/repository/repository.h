@@ -34,6 +34,10 @@ struct repository {
     struct repository_settings settings;
 };
 
+/* Beginnings of the keys of what lasts, which a store may lock; ends in NULL. Leases, terms,
+ * records of runs, pins and probes come and go. */
+extern const char *const repository_lasting_prefixes[];
+
 void repository_default_settings(struct repository_settings *out);
 
 /* Writes mainstay.json. ERROR_EXISTS when there is one; ERROR_REFUSED when the store's prefix holds

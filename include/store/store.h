@@ -32,6 +32,23 @@ struct store_object {
 /* Returns false, with err filled, to end the listing. */
 typedef bool (*store_visit_fn)(void *context, const struct store_object *object, struct error *err);
 
+/* Which objects are put with a lock. All borrowed texts are static. */
+struct store_lock {
+    int64_t keep_us; /* how long at least; 0: none is locked */
+    bool
+        compliance; /* nobody can lift it before; else governance: those with a special right can */
+    const char *const *prefixes; /* of the keys to be locked; ends in NULL */
+};
+
+/* What the store does for objects that are removed or overwritten. */
+struct store_protection {
+    bool known;               /* false: it does nothing, and the rest is empty */
+    bool versions;            /* older versions are kept */
+    bool lockable;            /* and can be locked */
+    uint64_t noncurrent_days; /* after which the store removes them by itself; 0: never */
+    struct store_lock lock;   /* what puts of this process do */
+};
+
 struct store {
     const struct store_ops *ops; /* drivers embed struct store as their first member */
 };
@@ -60,6 +77,15 @@ struct store_ops {
     /* An absent key is success. */
     bool (*remove)(struct store *store, const char *key, struct error *err);
 
+    /* *out_until_us: until when the store keeps this object from being deleted for good (since
+     * 1970; 0: it does not). With renew it is locked as long as a put of now would lock it, if puts
+     * do. NULL: the store has no locks. */
+    bool (*lock)(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                 struct error *err);
+
+    /* NULL: the store protects nothing. */
+    bool (*protection)(struct store *store, struct store_protection *out, struct error *err);
+
     /* The store's own clock, for the skew check; local stores give the machine's. */
     bool (*time)(struct store *store, int64_t *out_unix_us, struct error *err);
 
@@ -79,6 +105,10 @@ MUST_CHECK bool store_stat(struct store *store, const char *key, struct store_ob
 MUST_CHECK bool store_list(struct store *store, const char *prefix, store_visit_fn visit,
                            void *context, struct error *err);
 MUST_CHECK bool store_remove(struct store *store, const char *key, struct error *err);
+MUST_CHECK bool store_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                           struct error *err);
+MUST_CHECK bool store_protection(struct store *store, struct store_protection *out,
+                                 struct error *err);
 MUST_CHECK bool store_time(struct store *store, int64_t *out_unix_us, struct error *err);
 const char *store_create_only(struct store *store);
 /* NULL is allowed. */

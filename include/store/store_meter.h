@@ -6,8 +6,8 @@
  *   meter_new                in the daemon: the memory, as a descriptor that children inherit
  *   METER_VARIABLE=<fd>      in their environment; store_open puts the wrapper around the driver
  *
- * The wrapper is within the retries: every attempt counts. A child of another version of this
- * program, whose counters lie elsewhere, counts nothing.
+ * Looking at locks and settings counts as stat. The wrapper is within the retries: every attempt
+ * counts. A child of another version of this program, whose counters lie elsewhere, counts nothing.
  */
 #ifndef STORE_STORE_METER_H
 #define STORE_STORE_METER_H

@@ -4,11 +4,14 @@
  *
  *   /srv/backup   file:///srv/backup                       a local directory
  *   memory:                                                a store that ends with the process
- * (tests) s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2
+ * (tests)
+ * s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2&as-of=TIME
  *
  * Credentials, in this order: files (Kubernetes Secret mounts), the environment
- * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), the shared credentials file with
- * its profile. Files are read again when the store refuses the key, so that rotation works.
+ * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), web identity (IRSA), the shared
+ * credentials file with its profile, container credentials (EKS pod identity, ECS), EC2 instance
+ * metadata: store/s3_credentials.h tells all about them. They are read again when the store refuses
+ * the key, and renewed before they expire.
  */
 #ifndef STORE_STORE_OPEN_H
 #define STORE_STORE_OPEN_H
@@ -28,6 +31,7 @@ struct store_options {
     int64_t connect_timeout_us;         /* 0: 10 s */
     int64_t stall_timeout_us;           /* no byte moves for this long: 0: 60 s */
     int64_t retry_total_us;             /* give up after this long in all: 0: 5 min */
+    struct store_lock lock;             /* zeroed: nothing is locked; else only for s3, V4 */
     bool trace;                         /* one line on stderr for every call */
     const struct clock *clock;          /* NULL: clock_system */
     const struct random_source *random; /* NULL: random_system */

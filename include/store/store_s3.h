@@ -20,9 +20,11 @@ struct store_s3_options {
     int64_t connect_timeout_us;
     int64_t stall_timeout_us;
     const struct clock *clock; /* for signatures; copied */
+    struct store_lock lock;    /* copied; zeroed: nothing is locked */
 };
 
-/* Takes the location and the credentials, also when it fails. Gives *out. */
+/* With location.as_of_us the bucket as it was at that time (s3_versions.h).
+ * Takes the location and the credentials, also when it fails. Gives *out. */
 MUST_CHECK bool store_s3_open(const struct store_s3_options *options, struct s3_location *location,
                               struct s3_credentials *credentials, struct store **out,
                               struct error *err);

@@ -248,6 +248,9 @@ static const struct entry daemon_flags[] = {
     {"--config FILE", "The configuration. Default: $MAINSTAY_CONFIG, ./mainstay.yaml or "
                       "/etc/mainstay/mainstay.yaml."},
     {"--check", "Read the configuration, say what is wrong, start nothing."},
+    {"--health",
+     "Ask the daemon of this configuration for /healthz and end with status 0 when it is "
+     "alive: the health check of a container, where there is no shell."},
     {"--no-seccomp", "Jobs may make any system call, as with process.seccomp: no."},
     {"--version, --help", "Print that."},
 };

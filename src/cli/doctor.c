@@ -70,6 +70,52 @@ void doctor_check_store(struct check_list *list, struct store *store,
         doctor_add_error(list, "store.remove", &err);
 }
 
+static void check_lock(struct check_list *list, const struct store_protection *found)
+{
+    static const char name[] = "store.lock";
+    const struct store_lock *lock = &found->lock;
+    const char *mode = lock->compliance ? "compliance" : "governance";
+    long long days = (long long)(lock->keep_us / (86400 * second_us));
+    if (lock->keep_us > 0 && !found->lockable) {
+        check_add(list, name, CHECK_FAILED, "store.lock-mode is %s, but the bucket cannot lock",
+                  mode);
+        check_fix(list, "Make a bucket with object lock, or set store.lock-mode to none.");
+    } else if (lock->keep_us > 0) {
+        check_add(list, name, CHECK_OK, "what is stored is locked for %lld days (%s)", days, mode);
+    } else if (found->lockable) {
+        check_add(list, name, CHECK_WARNING,
+                  "the bucket can lock objects, but nothing asks for it");
+        check_fix(list, "Set store.lock-mode and store.lock-days.");
+    }
+}
+
+void doctor_check_protection(struct check_list *list, struct store *store)
+{
+    static const char name[] = "store.versions";
+    struct error err;
+    struct store_protection found;
+    if (!store_protection(store, &found, &err)) {
+        check_add(list, name, CHECK_WARNING, "could not see how the bucket is set: %.*s",
+                  CHECK_TEXT_SIZE - 64, err.text);
+        return;
+    }
+    if (!found.known)
+        return;
+    if (!found.versions) {
+        check_add(list, name, CHECK_WARNING,
+                  "what is deleted or overwritten is gone: whoever may write may destroy all");
+        check_fix(list, "Use a bucket with versioning, better with object lock.");
+    } else if (found.noncurrent_days == 0) {
+        check_add(list, name, CHECK_WARNING,
+                  "older versions are kept, and no rule ever removes them: they cost space");
+        check_fix(list, "Give the bucket a lifecycle rule with NoncurrentVersionExpiration.");
+    } else {
+        check_add(list, name, CHECK_OK, "older versions are kept for %" PRIu64 " days",
+                  found.noncurrent_days);
+    }
+    check_lock(list, &found);
+}
+
 void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock)
 {
     struct error err;

@@ -2,6 +2,18 @@
 
 #include <string.h>
 
+#define DAY_US (24 * 3600 * INT64_C(1000000))
+
+static struct store_lock make_lock(const struct config *config)
+{
+    const char *mode = config_text(config, OPTION_STORE_LOCK_MODE);
+    if (strcmp(mode, "none") == 0)
+        return (struct store_lock){0};
+    return (struct store_lock){.keep_us = config_amount(config, OPTION_STORE_LOCK_DAYS) * DAY_US,
+                               .compliance = strcmp(mode, "compliance") == 0,
+                               .prefixes = repository_lasting_prefixes};
+}
+
 bool config_fill_store(const struct config *config, struct store_options *out, struct error *err)
 {
     const char *url;
@@ -18,6 +30,7 @@ bool config_fill_store(const struct config *config, struct store_options *out, s
         .connect_timeout_us = config_amount(config, OPTION_STORE_CONNECT_TIMEOUT),
         .stall_timeout_us = config_amount(config, OPTION_STORE_STALL_TIMEOUT),
         .retry_total_us = config_amount(config, OPTION_STORE_RETRY_TOTAL),
+        .lock = make_lock(config),
         .trace = config_bool(config, OPTION_STORE_TRACE),
     };
     return true;

@@ -75,9 +75,11 @@ static const struct option_row table[OPTION_COUNT] = {
          .type = OPTION_SECRET_FILE,
          .group = GROUP_REPOSITORY,
          .standard = "",
-         .unset = "AWS_ACCESS_KEY_ID or the credentials file",
+         .unset = "the environment, a role, or the credentials file",
          .example = "/run/secrets/s3-access-key",
-         .help = "File with the access key id. Read again when the store refuses the key."},
+         .help = "File with the access key id. Read again when the store refuses the key. Without "
+                 "it keys come from the environment, web identity (IRSA), the credentials file, "
+                 "pod identity or instance metadata, whichever is there first."},
     [OPTION_STORE_SECRET_KEY_FILE] = {.name = "store.secret-key-file",
                                       .type = OPTION_SECRET_FILE,
                                       .group = GROUP_REPOSITORY,
@@ -141,6 +143,25 @@ static const struct option_row table[OPTION_COUNT] = {
                             .standard = "false",
                             .example = "true",
                             .help = "Log every call to the store: what, how many bytes, how long."},
+    [OPTION_STORE_LOCK_MODE] =
+        {.name = "store.lock-mode",
+         .type = OPTION_ENUM,
+         .group = GROUP_REPOSITORY,
+         .standard = "none",
+         .values = {"none", "governance", "compliance"},
+         .example = "governance",
+         .help = "Object lock of S3 for what is stored: nobody can delete it for good before "
+                 "store.lock-days are over; in governance mode those with a special right can. "
+                 "Needs a bucket that was made with object lock."},
+    [OPTION_STORE_LOCK_DAYS] = {.name = "store.lock-days",
+                                .type = OPTION_INT,
+                                .group = GROUP_REPOSITORY,
+                                .standard = "30",
+                                .min = 1,
+                                .max = MAX_DAYS,
+                                .example = "30",
+                                .help = "How long an object is locked at least; up to a quarter "
+                                        "longer. A snapshot locks what it reuses anew."},
     [OPTION_SNAPSHOT_LABEL] =
         {.name = "snapshot.label",
          .type = OPTION_TEXT,

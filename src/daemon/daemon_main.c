@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "config/config_fill.h"
+#include "daemon/health.h"
 #include "daemon/leader.h"
 #include "daemon/supervisor.h"
 #include "daemon/version.h"
@@ -18,6 +19,7 @@
 static const char usage[] =
     "mainstayd [--config FILE]   the backup daemon: jobs by schedule, metrics, alerts\n"
     "  --check      read the configuration, say what is wrong, start nothing\n"
+    "  --health     ask the daemon of this configuration whether it is alive\n"
     "  --no-seccomp jobs may make any system call: for kernels that cannot limit them\n"
     "  --version\n"
     "  --help\n"
@@ -27,6 +29,7 @@ static const char usage[] =
 struct arguments {
     const char *config_file;
     bool check;
+    bool health;
     bool hold_lock; /* a child of the daemon */
     bool text_only;
 };
@@ -37,6 +40,8 @@ static bool parse(int argc, char **argv, struct arguments *out, struct error *er
         const char *word = argv[i];
         if (strcmp(word, "--check") == 0) {
             out->check = true;
+        } else if (strcmp(word, "--health") == 0) {
+            out->health = true;
         } else if (strcmp(word, "--no-seccomp") == 0) {
             /* For the jobs, too: they inherit it. */
             (void)setenv("MAINSTAY_PROCESS_SECCOMP", "no", 1);
@@ -104,6 +109,15 @@ static bool run_daemon(const struct config_sources *sources, struct settings *se
     return supervisor_run(&options, settings, err);
 }
 
+static bool ask_health(const struct settings *settings, struct error *err)
+{
+    char url[HEALTH_URL_SIZE];
+    if (!health_url(settings, url, err) || !health_ask(url, err))
+        return false;
+    (void)printf("alive\n");
+    return true;
+}
+
 static bool run(int argc, char **argv, struct error *err)
 {
     struct arguments arguments = {0};
@@ -123,6 +137,8 @@ static bool run(int argc, char **argv, struct error *err)
         (void)printf("the configuration is good\n");
         return true;
     }
+    if (arguments.health)
+        return ask_health(&settings, err);
     stop_install_handlers(); /* the daemon itself reads its signals from a descriptor */
     if (arguments.hold_lock)
         return (!config_bool(&settings.config, OPTION_PROCESS_SECCOMP) || harden_confine(err)) &&

@@ -27,6 +27,8 @@ struct http_client {
     char *ca_file;
     long connect_timeout_ms;
     long stall_timeout_s;
+    long total_timeout_ms; /* 0: none */
+    bool direct;
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX]; /* a stack: the warmest connection is used first */
     size_t idle_count;
@@ -67,6 +69,8 @@ bool http_client_new(const struct http_options *options, struct http_client **ou
     client->ca_file = ca_file;
     client->connect_timeout_ms = (long)((connect_us + 999) / 1000);
     client->stall_timeout_s = (long)((stall_us + 999999) / 1000000);
+    client->total_timeout_ms = (long)((options->total_timeout_us + 999) / 1000);
+    client->direct = options->direct;
     (void)pthread_mutex_init(&client->lock, NULL);
     *out = client;
     return true;
@@ -279,6 +283,7 @@ static void set_connection(CURL *handle, const struct http_client *client)
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, client->connect_timeout_ms);
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, client->stall_timeout_s);
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, client->total_timeout_ms);
     curl_easy_setopt(handle, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_WAIT_MS);
     curl_easy_setopt(handle, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -287,6 +292,8 @@ static void set_connection(CURL *handle, const struct http_client *client)
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (client->direct)
+        curl_easy_setopt(handle, CURLOPT_PROXY, "");
     if (client->ca_file != NULL)
         curl_easy_setopt(handle, CURLOPT_CAINFO, client->ca_file);
 }
@@ -432,7 +439,7 @@ const char *http_response_header(const struct http_response *response, const cha
 bool http_date_parse(const char *text, int64_t *out_unix_us)
 {
     time_t seconds = curl_getdate(text, NULL);
-    if (seconds == (time_t)-1)
+    if (seconds < 0 || seconds > INT64_MAX / 1000000)
         return false;
     *out_unix_us = (int64_t)seconds * 1000000;
     return true;

@@ -2,6 +2,7 @@
 
 #include "base/stop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,53 @@ static bool collect_manifests(struct expire_plan *plan, struct error *err)
     return true;
 }
 
+/* A snapshot that the store has locked is kept like one with a pin: its manifest would only be
+ * hidden, and its bytes stay in any case. */
+static bool add_lock(struct expire_plan *plan, const char *snapshot_id, int64_t until_us,
+                     struct error *err)
+{
+    struct pin *pins = reallocarray(plan->pins.pins, plan->pins.count + 1, sizeof *pins);
+    if (pins == NULL)
+        return error_no_memory(err, "the list of pins");
+    plan->pins.pins = pins;
+    struct pin *pin = &pins[plan->pins.count++];
+    *pin = (struct pin){.readable = true, .expires_us = until_us};
+    (void)snprintf(pin->snapshot_id, sizeof pin->snapshot_id, "%s", snapshot_id);
+    (void)snprintf(pin->reason, sizeof pin->reason, "object lock of the store");
+    return true;
+}
+
+static bool add_locks(const struct sweep *sweep, struct expire_plan *plan, size_t *out_added,
+                      struct error *err)
+{
+    size_t before = plan->pins.count;
+    for (size_t i = 0; i < plan->catalog.count; i++) {
+        int64_t until_us;
+        const struct catalog_entry *entry = &plan->catalog.entries[i];
+        if (plan->retention.snapshots[i].keep)
+            continue;
+        if (!stop_check(err) ||
+            !store_lock(sweep->repository->store, entry->key, false, &until_us, err) ||
+            (until_us > sweep->began_us && !add_lock(plan, entry->info.id, until_us, err)))
+            return false;
+    }
+    *out_added = plan->pins.count - before;
+    return true;
+}
+
+static bool decide_with_locks(const struct sweep *sweep, const struct retention_policy *policy,
+                              struct expire_plan *plan, struct error *err)
+{
+    size_t added;
+    if (!decide(sweep, policy, plan, err) || !add_locks(sweep, plan, &added, err))
+        return false;
+    if (added == 0)
+        return true;
+    retention_plan_release(&plan->retention);
+    plan->retention = (struct retention_plan){0};
+    return decide(sweep, policy, plan, err);
+}
+
 bool expire_plan(const struct sweep *sweep, const struct retention_policy *policy,
                  struct expire_plan *out, struct error *err)
 {
@@ -128,8 +176,8 @@ bool expire_plan(const struct sweep *sweep, const struct retention_policy *polic
     const struct repository *repository = sweep->repository;
     if (!catalog_load(repository, &plan.catalog, err) ||
         !pin_list_load(repository, &plan.pins, err) ||
-        !wal_catalog_load(repository, 0, 0, &plan.wal, err) || !decide(sweep, policy, &plan, err) ||
-        !collect_manifests(&plan, err)) {
+        !wal_catalog_load(repository, 0, 0, &plan.wal, err) ||
+        !decide_with_locks(sweep, policy, &plan, err) || !collect_manifests(&plan, err)) {
         expire_plan_release(&plan);
         return error_wrap(err, "could not decide what to remove");
     }

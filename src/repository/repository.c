@@ -9,6 +9,10 @@
 
 enum { CONFIG_MAX_BYTES = 64 << 10, PACK_MIN_BYTES = 1 << 20, PACK_LARGEST_BYTES = 64 << 20 };
 
+const char *const repository_lasting_prefixes[] = {
+    REPOSITORY_CONFIG_KEY, "snapshots/", "packs/", "wal/", "history/",
+    "restore-points/",     "drills/",    NULL};
+
 void repository_default_settings(struct repository_settings *out)
 {
     *out = (struct repository_settings){.codec = CODEC_ZSTD, .level = 1, .pack_bytes = 32 << 20};

@@ -52,6 +52,17 @@ static bool fence_remove(struct store *store, const char *key, struct error *err
     return store_remove(fence->inner, key, err);
 }
 
+static bool fence_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                       struct error *err)
+{
+    return store_lock(from_store(store)->inner, key, renew, out_until_us, err);
+}
+
+static bool fence_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    return store_protection(from_store(store)->inner, out, err);
+}
+
 static bool fence_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     return store_time(from_store(store)->inner, out_unix_us, err);
@@ -75,6 +86,8 @@ static const struct store_ops fence_ops = {
     .stat = fence_stat,
     .list = fence_list,
     .remove = fence_remove,
+    .lock = fence_lock,
+    .protection = fence_protection,
     .time = fence_time,
     .create_only = fence_create_only,
     .close = fence_close,

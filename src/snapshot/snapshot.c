@@ -165,6 +165,8 @@ static bool copy_everything(struct snapshot_job *job, struct connection *connect
     if (!start_backup(job, connection, err) || !stream_archives(job, err) ||
         !finish_backup(job, err) || !store_pages(job, err) || !note_healing(job, parent, err))
         return false;
+    if (!snapshot_lock_renew(job, err))
+        return false;
     if (job->wal.archived)
         set_phase(job->options, "waiting for the WAL stream");
     if (!snapshot_wal_wait(job, err))

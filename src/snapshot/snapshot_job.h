@@ -44,6 +44,9 @@ MUST_CHECK bool stream_archives(struct snapshot_job *job, struct error *err);
 /* After pack_writer_finish: gives the manifest its pack table and rewrites the maps to it. */
 MUST_CHECK bool resolve_addresses(struct snapshot_job *job, struct error *err);
 
+/* Renews the locks of the packs that the manifest takes over from its parent. */
+MUST_CHECK bool snapshot_lock_renew(struct snapshot_job *job, struct error *err);
+
 /* snapshot_wal.c: first the server is asked, then, under the lease that names the WAL, the store.
  * What speaks against the archive is no failure: the snapshot then stores its own WAL. */
 void snapshot_wal_ask_server(struct snapshot_job *job, const struct server_identity *server);

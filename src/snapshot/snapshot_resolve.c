@@ -1,7 +1,7 @@
 /*
  * Addresses: while the backup runs, a page that was taken only has a sequence number. When all
  * packs are stored, the maps are rewritten to the pack table of the new manifest, which lists the
- * packs of the parent that are still used, then the new ones.
+ * new packs, then those of the parent that are still used.
  */
 #include "snapshot_job.h"
 

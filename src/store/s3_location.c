@@ -91,9 +91,17 @@ static bool set_signature(struct s3_location *location, const char *value, struc
     return choose("signature", value, "v2", "v4", &location->signature_v2, err);
 }
 
-static const char *const parameter_names[] = {"endpoint", "region", "style", "signature"};
+static bool set_as_of(struct s3_location *location, const char *value, struct error *err)
+{
+    return (text_to_time_us(value, &location->as_of_us) && location->as_of_us > 0) ||
+           error_set(err, ERROR_USAGE,
+                     "cannot use \"%.100s\" as as-of: it must be a time as 2026-03-01T12:00:00Z",
+                     value);
+}
+
+static const char *const parameter_names[] = {"endpoint", "region", "style", "signature", "as-of"};
 static bool (*const parameter_setters[])(struct s3_location *, const char *, struct error *) = {
-    set_endpoint, set_region, set_style, set_signature};
+    set_endpoint, set_region, set_style, set_signature, set_as_of};
 
 static bool set_parameter(struct s3_location *location, const char *name, const char *value,
                           bool given[ARRAY_LEN(parameter_names)], struct error *err)
@@ -111,7 +119,7 @@ static bool set_parameter(struct s3_location *location, const char *name, const 
     (void)error_set(err, ERROR_USAGE, "cannot use \"%.100s\" in the URL of a store", name);
     return nearest != NULL
                ? error_hint(err, "Did you mean \"%s\"?", nearest)
-               : error_hint(err, "Known parameters: endpoint, region, style, signature.");
+               : error_hint(err, "Known parameters: endpoint, region, style, signature, as-of.");
 }
 
 static bool parse_query(struct s3_location *location, char *query, struct error *err)
@@ -190,6 +198,8 @@ static bool parse(struct s3_location *location, char *rest, struct error *err)
         *slash = '\0';
     done = done && set_bucket(location, rest, err) && set_region(location, "us-east-1", err) &&
            (query == NULL || *query == '\0' || parse_query(location, query, err));
+    if (done && location->as_of_us != 0 && location->signature_v2)
+        return error_set(err, ERROR_USAGE, "cannot use as-of with signature=v2");
     return done && (location->host != NULL || set_default_endpoint(location, err));
 }
 

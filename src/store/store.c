@@ -32,6 +32,19 @@ bool store_remove(struct store *store, const char *key, struct error *err)
     return store->ops->remove(store, key, err);
 }
 
+bool store_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                struct error *err)
+{
+    *out_until_us = 0;
+    return store->ops->lock == NULL || store->ops->lock(store, key, renew, out_until_us, err);
+}
+
+bool store_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    *out = (struct store_protection){0};
+    return store->ops->protection == NULL || store->ops->protection(store, out, err);
+}
+
 bool store_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     return store->ops->time(store, out_unix_us, err);

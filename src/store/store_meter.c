@@ -211,6 +211,20 @@ static bool meter_remove(struct store *store, const char *key, struct error *err
     return span_end(&span, store_remove(from_store(store)->inner, key, err), err);
 }
 
+static bool meter_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                       struct error *err)
+{
+    struct span span = span_start(store, METER_STAT);
+    return span_end(&span, store_lock(from_store(store)->inner, key, renew, out_until_us, err),
+                    err);
+}
+
+static bool meter_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    struct span span = span_start(store, METER_STAT);
+    return span_end(&span, store_protection(from_store(store)->inner, out, err), err);
+}
+
 static bool meter_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     struct span span = span_start(store, METER_TIME);
@@ -236,6 +250,8 @@ static const struct store_ops meter_ops = {
     .stat = meter_stat,
     .list = meter_list,
     .remove = meter_remove,
+    .lock = meter_lock,
+    .protection = meter_protection,
     .time = meter_time,
     .create_only = meter_create_only,
     .close = meter_close,

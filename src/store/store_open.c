@@ -19,18 +19,28 @@ static bool open_s3(const struct store_options *options, struct store **out, str
 {
     struct s3_location location;
     struct s3_credentials *credentials;
-    const struct s3_credentials_options from = {.access_key_file = options->access_key_file,
-                                                .secret_key_file = options->secret_key_file,
-                                                .session_token_file = options->session_token_file,
-                                                .credentials_file = options->credentials_file,
-                                                .profile = options->profile,
-                                                .getenv = options->getenv};
+    struct s3_credentials_options from = {.access_key_file = options->access_key_file,
+                                          .secret_key_file = options->secret_key_file,
+                                          .session_token_file = options->session_token_file,
+                                          .credentials_file = options->credentials_file,
+                                          .profile = options->profile,
+                                          .ca_file = options->ca_file,
+                                          .timeout_us = options->connect_timeout_us,
+                                          .clock = options->clock,
+                                          .random = options->random,
+                                          .getenv = options->getenv};
     const struct clock *clock = options->clock != NULL ? options->clock : &clock_system;
     if (!s3_location_parse(&location, options->url, err))
         return false;
+    from.region = location.region;
     if (!s3_credentials_open(&from, &credentials, err)) {
         s3_location_release(&location);
         return false;
+    }
+    if (location.signature_v2 && options->lock.keep_us > 0) {
+        s3_credentials_close(credentials);
+        s3_location_release(&location);
+        return error_set(err, ERROR_UNSUPPORTED, "cannot lock objects with signature=v2");
     }
     if (location.signature_v2) {
         const struct store_s3v2_options v2 = {.connect_timeout_us = options->connect_timeout_us,
@@ -40,7 +50,8 @@ static bool open_s3(const struct store_options *options, struct store **out, str
     const struct store_s3_options v4 = {.ca_file = options->ca_file,
                                         .connect_timeout_us = options->connect_timeout_us,
                                         .stall_timeout_us = options->stall_timeout_us,
-                                        .clock = clock};
+                                        .clock = clock,
+                                        .lock = options->lock};
     return store_s3_open(&v4, &location, credentials, out, err);
 }
 
@@ -61,6 +72,10 @@ static bool open_driver(const struct store_options *options, struct store **out,
         return store_memory_open(out, err);
     if (text_starts_with(url, "s3://"))
         return open_s3(options, out, err);
+    if (options->lock.keep_us > 0)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "cannot lock objects in \"%.200s\": only S3 buckets have object lock",
+                         url);
     if (text_starts_with(url, "file:///"))
         return open_file_url(url, out, err);
     if (url[0] == '/')

@@ -166,6 +166,27 @@ static bool retry_remove(struct store *store, const char *key, struct error *err
     return false;
 }
 
+static bool retry_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                       struct error *err)
+{
+    struct attempts attempts = attempts_start(store);
+    do {
+        if (store_lock(from_store(store)->inner, key, renew, out_until_us, err))
+            return true;
+    } while (attempts_again(&attempts, err));
+    return false;
+}
+
+static bool retry_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    struct attempts attempts = attempts_start(store);
+    do {
+        if (store_protection(from_store(store)->inner, out, err))
+            return true;
+    } while (attempts_again(&attempts, err));
+    return false;
+}
+
 static bool retry_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     struct attempts attempts = attempts_start(store);
@@ -194,6 +215,8 @@ static const struct store_ops retry_ops = {
     .stat = retry_stat,
     .list = retry_list,
     .remove = retry_remove,
+    .lock = retry_lock,
+    .protection = retry_protection,
     .time = retry_time,
     .create_only = retry_create_only,
     .close = retry_close,

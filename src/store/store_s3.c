@@ -3,8 +3,10 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "store/s3_client.h"
+#include "store/s3_lock.h"
+#include "store/s3_read.h"
+#include "store/s3_versions.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ enum create_only { UNPROVEN, CONDITIONAL, LOOK_FIRST };
 struct store_s3 {
     struct store store;
     struct s3_client client;
+    struct store_lock lock;
     _Atomic(enum create_only) create_only;
 };
 
@@ -96,8 +99,13 @@ static bool send_upload(struct store_s3 *s3, const struct upload *upload, bool c
                            .body = upload->bytes,
                            .body_len = upload->len,
                            .sha256 = upload->sha256};
+    struct s3_lock_texts texts;
+    bool locked = s3_lock_covers(&s3->lock, upload->key);
+    if (locked)
+        s3_lock_headers(&s3->client, &s3->lock, upload->bytes, upload->len, upload->sha256, &texts,
+                        call.headers);
     if (conditional)
-        call.headers[0] = (struct http_header){"If-None-Match", "*"};
+        call.headers[locked ? S3_LOCK_HEADERS : 0] = (struct http_header){"If-None-Match", "*"};
     if (!s3_client_call(&s3->client, &call, &response, err))
         return false;
     if (response.status == 200)
@@ -106,7 +114,12 @@ static bool send_upload(struct store_s3 *s3, const struct upload *upload, bool c
         atomic_store(&s3->create_only, CONDITIONAL);
         return exists_already(s3, upload->key, err);
     }
-    return s3_client_refused(&s3->client, &call, &response, err);
+    (void)s3_client_refused(&s3->client, &call, &response, err);
+    if (locked && response.status == 400) /* more than the table knows */
+        err->hint[0] = '\0';
+    return locked && response.status == 400 &&
+           error_hint(err, "Locks need a bucket that was made with object lock: make one, or set "
+                           "store.lock-mode to none.");
 }
 
 /* The object is stored; whether the condition was honoured shows when it is sent again. The bytes
@@ -146,80 +159,19 @@ static bool s3_put(struct store *store, const char *key, const void *bytes, size
            (exists ? exists_already(s3, key, err) : send_upload(s3, &upload, false, err));
 }
 
-/* "bytes 0-9/443" */
-static bool parse_content_range(const char *text, uint64_t *out_first, uint64_t *out_last,
-                                uint64_t *out_total)
-{
-    char copy[80];
-    if (text == NULL || !text_starts_with(text, "bytes ") || strlen(text) >= sizeof copy)
-        return false;
-    (void)snprintf(copy, sizeof copy, "%s", text + strlen("bytes "));
-    char *dash = strchr(copy, '-');
-    char *slash = strchr(copy, '/');
-    if (dash == NULL || slash == NULL)
-        return false;
-    *dash = '\0';
-    *slash = '\0';
-    return text_to_u64(copy, out_first) && text_to_u64(dash + 1, out_last) &&
-           text_to_u64(slash + 1, out_total);
-}
-
-/* A store that answers another range than asked for must not be believed. */
-static bool is_range_asked_for(const struct http_response *response, uint64_t offset, size_t want)
-{
-    uint64_t first = 0;
-    uint64_t last = 0;
-    uint64_t total = 0;
-    if (response->status == 200) /* the range was ignored: right only if it was the whole object */
-        return offset == 0;
-    if (!parse_content_range(http_response_header(response, "Content-Range"), &first, &last,
-                             &total))
-        return false;
-    uint64_t left = offset < total ? total - offset : 0;
-    return first == offset && last >= first && last - first + 1 == response->into_len &&
-           response->into_len == (left < want ? left : want);
-}
-
 static bool s3_stat(struct store *store, const char *key, struct store_object *out,
                     struct error *err);
 
 static bool s3_get(struct store *store, const char *key, uint64_t offset, size_t want, void *out,
                    size_t *out_got, struct error *err)
 {
-    struct store_s3 *s3 = from_store(store);
-    char range[64];
     struct store_object object;
     if (want == 0) { /* no range says "nothing" */
         *out_got = 0;
         return s3_stat(store, key, &object, err);
     }
-    if (!store_check_key(key, err))
-        return false;
-    uint64_t last = offset > UINT64_MAX - (want - 1) ? UINT64_MAX : offset + want - 1;
-    (void)snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, offset, last);
-    CLEANUP(release_response) struct http_response response;
-    http_response_init(&response, ERROR_BODY_MAX_BYTES);
-    struct s3_call call = {.verb = "get object",
-                           .method = "GET",
-                           .key = key,
-                           .headers = {{"Range", range}},
-                           .into = out,
-                           .into_size = want};
-    if (!s3_client_call(&s3->client, &call, &response, err))
-        return false;
-    if (response.status == 416) { /* at or behind the end */
-        *out_got = 0;
-        return true;
-    }
-    if (response.status != 206 && response.status != 200)
-        return s3_client_refused(&s3->client, &call, &response, err);
-    if (!is_range_asked_for(&response, offset, want))
-        return error_set(err, ERROR_INVALID,
-                         "could not get object \"%s%s\" in bucket \"%s\": the store answered "
-                         "another range than %s",
-                         s3->client.location.prefix, key, s3->client.location.bucket, range);
-    *out_got = response.into_len;
-    return true;
+    return store_check_key(key, err) &&
+           s3_read(&from_store(store)->client, key, NULL, offset, want, out, out_got, err);
 }
 
 static bool s3_stat(struct store *store, const char *key, struct store_object *out,
@@ -356,21 +308,25 @@ static bool s3_remove(struct store *store, const char *key, struct error *err)
            s3_client_refused(&s3->client, &call, &response, err);
 }
 
-/* Every answer carries a Date, a refusal too. */
-static bool s3_time(struct store *store, int64_t *out_unix_us, struct error *err)
+static bool s3_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                    struct error *err)
 {
     struct store_s3 *s3 = from_store(store);
-    CLEANUP(release_response) struct http_response response;
-    http_response_init(&response, ERROR_BODY_MAX_BYTES);
-    struct s3_call call = {.verb = "ask for the time of bucket", .method = "HEAD"};
-    if (!s3_client_call(&s3->client, &call, &response, err))
-        return false;
-    const char *date = http_response_header(&response, "Date");
-    if (date == NULL || !http_date_parse(date, out_unix_us))
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "the store of bucket \"%s\" does not tell its time",
-                         s3->client.location.bucket);
-    return true;
+    *out_until_us = 0;
+    if (renew && !s3_lock_covers(&s3->lock, key))
+        return true;
+    return store_check_key(key, err) &&
+           s3_lock_object(&s3->client, &s3->lock, key, renew, out_until_us, err);
+}
+
+static bool s3_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    return s3_lock_protection(&from_store(store)->client, &from_store(store)->lock, out, err);
+}
+
+static bool s3_time(struct store *store, int64_t *out_unix_us, struct error *err)
+{
+    return s3_read_time(&from_store(store)->client, out_unix_us, err);
 }
 
 static const char *s3_create_only(struct store *store)
@@ -397,6 +353,8 @@ static const struct store_ops s3_ops = {
     .stat = s3_stat,
     .list = s3_list,
     .remove = s3_remove,
+    .lock = s3_lock,
+    .protection = s3_protection,
     .time = s3_time,
     .create_only = s3_create_only,
     .close = s3_close,
@@ -419,8 +377,13 @@ bool store_s3_open(const struct store_s3_options *options, struct s3_location *l
         free(s3);
         return false;
     }
+    if (client.location.as_of_us != 0) {
+        free(s3);
+        return s3_versions_open(&client, out, err);
+    }
     s3->store.ops = &s3_ops;
     s3->client = client;
+    s3->lock = options->lock;
     *out = &s3->store;
     return true;
 }

@@ -83,6 +83,21 @@ static bool trace_remove(struct store *store, const char *key, struct error *err
     return span_end(&span, 0, done, err);
 }
 
+static bool trace_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                       struct error *err)
+{
+    struct span span = span_start(store, "store.lock", key);
+    bool done = store_lock(from_store(store)->inner, key, renew, out_until_us, err);
+    return span_end(&span, 0, done, err);
+}
+
+static bool trace_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    struct span span = span_start(store, "store.protection", "");
+    bool done = store_protection(from_store(store)->inner, out, err);
+    return span_end(&span, 0, done, err);
+}
+
 static bool trace_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     struct span span = span_start(store, "store.time", "");
@@ -108,6 +123,8 @@ static const struct store_ops trace_ops = {
     .stat = trace_stat,
     .list = trace_list,
     .remove = trace_remove,
+    .lock = trace_lock,
+    .protection = trace_protection,
     .time = trace_time,
     .create_only = trace_create_only,
     .close = trace_close,

@@ -128,6 +128,17 @@ static bool fault_remove(struct store *store, const char *key, struct error *err
     return finish(fault, done, err);
 }
 
+static bool fault_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                       struct error *err)
+{
+    return store_lock(from_store(store)->inner, key, renew, out_until_us, err);
+}
+
+static bool fault_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    return store_protection(from_store(store)->inner, out, err);
+}
+
 static bool fault_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     const struct fault *fault = next_call(store, FAULT_TIME);
@@ -153,6 +164,8 @@ static const struct store_ops fault_ops = {
     .stat = fault_stat,
     .list = fault_list,
     .remove = fault_remove,
+    .lock = fault_lock,
+    .protection = fault_protection,
     .time = fault_time,
     .create_only = fault_create_only,
     .close = fault_close,

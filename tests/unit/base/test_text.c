@@ -138,6 +138,10 @@ static void test_times_come_back(void **state)
     assert_string_equal(text_time_us(cases[3].us, text), "2026-03-01T12:00:05Z");
     assert_string_equal(text_time_exact_us(cases[3].us, text), "2026-03-01T12:00:05.250000Z");
     assert_string_equal(text_time_key_us(cases[3].us, text), "20260301T120005.250000Z");
+    int64_t back = 0;
+    assert_true(text_to_time_key_us("20260301T120005.250000Z", &back) && back == cases[3].us);
+    assert_false(text_to_time_key_us("20260301T120005.25Z", &back));
+    assert_false(text_to_time_key_us("20261301T120005.250000Z", &back));
     assert_string_equal(text_time_compact_us(cases[3].us, text), "20260301T120005Z");
     assert_string_equal(text_time_us(-1, text), "1969-12-31T23:59:59Z");
 }
@@ -167,6 +171,9 @@ static void test_times_that_do_not_exist_are_refused(void **state)
         "2026-03-01T00:00:00Zx",
         " 2026-03-01T00:00:00Z",
         "1969-12-31T23:59:59Z",
+        "1970-01-01T00:00:00+02:00",
+        "9999-12-31T23:59:59-02:00",
+        "9999-12-31T23:59:60Z",
         "2026-03-01T00:00:00+02:60",
         "",
     };

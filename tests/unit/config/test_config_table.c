@@ -84,6 +84,8 @@ static void test_values_out_of_range_or_type_are_refused(void **state)
         {OPTION_SNAPSHOT_MAX_RATE, "0", "31KiB"},
         {OPTION_STORE_CONNECT_TIMEOUT, "1s", "999ms"},
         {OPTION_STORE_TRACE, "on", "maybe"},
+        {OPTION_STORE_LOCK_MODE, "compliance", "legal"},
+        {OPTION_STORE_LOCK_DAYS, "30", "0"},
         {OPTION_LOG_LEVEL, "debug", "DEBUG"},
         {OPTION_REPOSITORY_URL, "/srv/b", "/srv/\n"},
     };

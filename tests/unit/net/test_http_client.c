@@ -223,6 +223,35 @@ static void test_lost_answers_are_unavailable_and_retryable(void **state)
     }
 }
 
+static void test_a_request_may_be_limited_as_a_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_options options = {.total_timeout_us = 100000};
+    http_client_free(fixture->client);
+    assert_true(http_client_new(&options, &fixture->client, &fixture->err));
+    assert_false(send_to(fixture, "/silent", (struct http_request){0}));
+    assert_int_equal(fixture->err.kind, ERROR_UNAVAILABLE);
+    assert_true(fixture->err.retryable);
+}
+
+static void test_a_direct_client_uses_no_proxy(void **state)
+{
+    struct fixture *fixture = *state;
+    char proxy[64];
+    /* The server is asked for the whole URL when it is taken for a proxy, and does not answer. */
+    (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", fixture->server.port);
+    (void)setenv("http_proxy", proxy, 1);
+    (void)unsetenv("no_proxy");
+    assert_false(send_to(fixture, "/ok", (struct http_request){0}));
+    const struct http_options options = {.direct = true};
+    http_client_free(fixture->client);
+    assert_true(http_client_new(&options, &fixture->client, &fixture->err));
+    bool done = send_to(fixture, "/ok", (struct http_request){0});
+    (void)setenv("no_proxy", "*", 1);
+    (void)unsetenv("http_proxy");
+    assert_true(done);
+}
+
 static void test_a_server_that_does_not_speak_http_is_a_wrong_endpoint(void **state)
 {
     struct fixture *fixture = *state;
@@ -288,6 +317,16 @@ static void test_headers_are_sent_and_kept_out_of_messages(void **state)
     assert_null(strstr(fixture->err.text, "top-secret"));
 }
 
+static void test_dates_beyond_all_calendars_are_none(void **state)
+{
+    int64_t us = 7;
+    (void)state;
+    assert_true(http_date_parse("Sun, 06 Nov 1994 08:49:37 GMT", &us));
+    assert_int_equal(us, INT64_C(784111777000000));
+    assert_false(http_date_parse("Sun, 06 Nov 1994199 08:49:37 GMT", &us));
+    assert_int_equal(us, INT64_C(784111777000000));
+}
+
 static void test_only_https_and_this_machine_are_private(void **state)
 {
     static const struct {
@@ -322,6 +361,7 @@ static void test_only_https_and_this_machine_are_private(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dates_beyond_all_calendars_are_none),
         cmocka_unit_test(test_only_https_and_this_machine_are_private),
         cmocka_unit_test_setup_teardown(test_requests_share_one_connection, start, stop),
         cmocka_unit_test_setup_teardown(test_a_connection_that_died_is_replaced, start, stop),
@@ -329,6 +369,8 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(test_lost_answers_are_unavailable_and_retryable, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(test_a_request_may_be_limited_as_a_whole, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_direct_client_uses_no_proxy, start, stop),
         cmocka_unit_test_setup_teardown(test_a_server_that_does_not_speak_http_is_a_wrong_endpoint,
                                         start, stop),
         cmocka_unit_test_setup_teardown(test_error_bodies_do_not_go_to_the_callers_buffer, start,
