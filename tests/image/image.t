@@ -17,7 +17,7 @@ tree=$(cd "$here/../.." && pwd)
 [[ $(id -u) -eq 0 ]] || skip_all 'root makes images'
 
 store=${IMAGE_STORE:-$TEST_DIR/store}
-builder=(buildah --root "$store/root" --runroot "$store/run" --storage-driver overlay)
+builder=(buildah --root "$store/disk" --runroot "$store/run" --storage-driver overlay)
 volume=$TEST_DIR/volume
 uid=65532
 daemon=
@@ -34,7 +34,7 @@ end_all() {
     local status=$?
     end_daemon
     "${builder[@]}" rm --all >/dev/null 2>&1 || true
-    umount -l "$store"/root/overlay/*/merged "$store/root/overlay" 2>/dev/null || true
+    umount -l "$store"/disk/overlay/*/merged "$store/disk/overlay" 2>/dev/null || true
     set +e
     (exit "$status") # what cluster_cleanup ends with
     cluster_cleanup
