@@ -77,6 +77,7 @@ static void test_wrong_urls_are_refused_with_what_is_wrong(void **state)
         {"s3://bucket?style=virtual", "path or host"},
         {"s3://bucket?signature=v5", "v2 or v4"},
         {"s3://bucket?endpoint=", "endpoint"},
+        {"s3://bucket?endpoint=http://:80", "endpoint"},
         {"s3://bucket?endpoint=http://h/path", "endpoint"},
         {"s3://bucket?endpoint=user:pw@h", "endpoint"},
         {"s3://bucket?endpoint=%zz", "escape"},
