@@ -36,7 +36,7 @@ CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
 TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
-TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
+TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t) tests/k8s/manifests.t
 TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t tests/docs/*.t) \
              $(CONFORMANCE)
 export B
@@ -69,10 +69,19 @@ $(B)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(UNIT) $(CONFORMANCE): $(B)/%: $(B)/%.o $(TEST_LIB) $(B)/libmainstay.a
-	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(B)/libmainstay.a $(LDLIBS) -lcmocka
 
 $(FUZZ): $(B)/%: $(B)/%.o $(B)/libmainstay.a
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# The targets replay their seeds in one program: each has an entry point of its own there.
+REPLAY = $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%.o,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/unit/fuzz/test_replay: $(REPLAY)
+$(REPLAY): $(B)/tests/fuzz/replay_%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	$(Q)$(CC) $(CPPFLAGS) -DLLVMFuzzerTestOneInput=$* -D__lsan_default_suppressions=leaks_of_$* $(CFLAGS) \
+	    -MMD -MP -c -o $@ $<
 
 # Small programs that integration tests drive.
 $(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
@@ -103,6 +112,11 @@ check-helpdesks: ## adapters on Request Tracker and Redmine as Debian packages t
 	$(SUB) all
 	@tests/run tests/helpdesks/real.t
 
+check-k8s: ## k8s/: rendered, validated, rules tested, every container run against PostgreSQL and S3
+	@tests/lib/deps build test s3 k8s
+	$(SUB) all
+	@tests/run $(wildcard tests/k8s/*.t)
+
 check-kill: ## daemon, server and store killed in all combinations; a store away for a minute (SEED, ROUNDS)
 	@tests/lib/deps build test s3
 	$(SUB) all
@@ -112,6 +126,15 @@ check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, RO
 	@tests/lib/deps build test
 	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
 	@ROUNDS=$${ROUNDS:-500} tests/run -l 3600 $(B)/tests/unit/snapshot/test_expire_killed
+
+image: ## the container images, with docker, podman or buildah (IMAGE, IMAGE_TARGETS)
+	@tests/image/build
+
+check-image: ## the images built without a registry, looked at and run as Kubernetes would (root)
+	@tests/lib/deps build test image
+	$(SUB) all
+	@tests/run -l 1800 tests/image/image.t
+	@grep '^# image: ' $(B)/tests/tests-image-image.t.log
 
 check-fresh: ## a new user on a bare Debian 12: git clone, make demo, make check (root; FRESH_ONLY=demo)
 	@tests/fresh/run
@@ -167,15 +190,12 @@ bench-runbook: ## 41,000 of 500,000 tickets tagged and told, beside the plain st
 	$(SUB) all
 	@tests/bench/runbook
 
-fuzz: ## a minute of libFuzzer for each parser (FUZZ_SECONDS)
+fuzz: ## a minute of libFuzzer for each parser of outside bytes (FUZZ_SECONDS)
 	@tests/lib/deps build test
-	$(SUB) B=build-fuzz CC=clang OPT="-O1 -fsanitize=fuzzer-no-link,address,undefined" run-fuzz
-# A manifest may claim a body of 4 GiB, its stated maximum: memory that is asked for, not touched.
-FUZZ_MEMORY = -malloc_limit_mb=8192 -rss_limit_mb=4096
+	$(SUB) B=build-fuzz CC=clang OPT="-O1 -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=all" run-fuzz
 run-fuzz: $(FUZZ)
-	@for f in $(FUZZ); do seeds=tests/fuzz/corpus/$${f##*/fuzz_}; mkdir -p $$f.corpus; echo "$$f"; \
-	    $$f -max_total_time=$${FUZZ_SECONDS:-60} -print_final_stats=1 -print_funcs=0 -verbosity=0 \
-	        $(FUZZ_MEMORY) -artifact_prefix=$$f- $$f.corpus $$seeds || exit 1; done
+	@tests/fuzz/run $(FUZZ)
 
 clean: ## remove what was built
 	rm -rf build build-*
@@ -184,6 +204,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-fresh check-deb deb deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-k8s check-fresh check-image image check-deb deb deps install sanitize run-sanitize coverage \
         run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:

@@ -3,7 +3,8 @@
  *
  * harden_process() is for everything: no core file (RLIMIT_CORE), no reading of its memory by other
  * processes of the user (PR_SET_DUMPABLE), no new privileges by set-uid programs
- * (PR_SET_NO_NEW_PRIVS), files for nobody else (umask 077). Children inherit all but the second,
+ * (PR_SET_NO_NEW_PRIVS), files for nobody else (umask 077), descriptors that somebody left open for
+ * no program that is started from here. Children inherit all but the second,
  * and are programs of ours or, in a drill, PostgreSQL's.
  *
  * harden_confine() is for what starts no program: the daemon's jobs (the same commands by hand or
@@ -11,9 +12,9 @@
  * work (seccomp(2)): files, memory, threads, sockets to others. Not among them: starting or
  * becoming another program (execve, fork), other processes (kill, ptrace, process_vm_*), listening
  * for connections, other users (set*uid), mounts and name spaces, devices, kernel interfaces (bpf,
- * io_uring, keyctl, perf). Anything else ends the process by SIGSYS with a line on stderr that names
- * the call's number. Two are refused instead, because C libraries try them and have another way:
- * clone3 (ENOSYS) and sockets that are neither IP, Unix nor netlink (EAFNOSUPPORT).
+ * io_uring, keyctl, perf). Anything else ends the process by SIGSYS with a line on stderr that
+ * names the call's number. Two are refused instead, because C libraries try them and have another
+ * way: clone3 (ENOSYS) and sockets that are neither IP, Unix nor netlink (EAFNOSUPPORT).
  *
  *     confined      snapshot create, snapshot verify, snapshot expire, status, wal stream, notice
  *                   dispatch; mainstayd's leader

@@ -10,7 +10,7 @@
 
 void run_report_put_markdown(const struct value *report, const struct audit_result *audit,
                              struct buf *out);
-/* One page that needs nothing else (document/page.h), with charts. */
+/* One page that needs nothing else (document/html_page.h), with charts. */
 void run_report_put_html(const struct value *report, const struct audit_result *audit,
                          struct buf *out);
 

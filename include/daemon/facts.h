@@ -59,6 +59,10 @@ struct facts {
     bool has_objects;
     uint64_t object_count;
     uint64_t object_bytes;
+    /* runbooks, where helpdesk.connection is set and answers */
+    bool has_runs;
+    uint64_t runs_live;
+    int64_t update_late_us;    /* 0: no run is late with an update that it promised */
     const struct meter *meter; /* of the daemon and its children, borrowed; NULL = none */
     const struct job *jobs;    /* ROLE_COUNT of them, borrowed */
     uint64_t alerts_sent;

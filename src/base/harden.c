@@ -24,6 +24,7 @@ void harden_process(void)
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     (void)umask(077);
 }
 
@@ -47,34 +48,130 @@ void harden_process(void)
 
 static const int allowed[] = {
     /* data: first, because it is asked for most */
-    SYS_read, SYS_write, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev,
-    SYS_recvfrom, SYS_sendto, SYS_recvmsg, SYS_sendmsg, SYS_recvmmsg, SYS_sendmmsg, SYS_sendfile,
+    SYS_read,
+    SYS_write,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_readv,
+    SYS_writev,
+    SYS_preadv,
+    SYS_pwritev,
+    SYS_recvfrom,
+    SYS_sendto,
+    SYS_recvmsg,
+    SYS_sendmsg,
+    SYS_recvmmsg,
+    SYS_sendmmsg,
+    SYS_sendfile,
     SYS_copy_file_range,
     /* waiting and time */
-    SYS_futex, SYS_ppoll, SYS_pselect6, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait,
-    SYS_eventfd2, SYS_timerfd_create, SYS_timerfd_settime, SYS_clock_gettime, SYS_clock_getres,
-    SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_restart_syscall,
-    /* memory; executable too: name services and character sets are libraries that are loaded late */
-    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_mlock, SYS_munlock,
+    SYS_futex,
+    SYS_ppoll,
+    SYS_pselect6,
+    SYS_epoll_create1,
+    SYS_epoll_ctl,
+    SYS_epoll_pwait,
+    SYS_eventfd2,
+    SYS_timerfd_create,
+    SYS_timerfd_settime,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_restart_syscall,
+    /* memory; executable too: name services and character sets are libraries that are loaded late
+     */
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mremap,
+    SYS_mprotect,
+    SYS_madvise,
+    SYS_brk,
+    SYS_mlock,
+    SYS_munlock,
     SYS_membarrier,
     /* files */
-    SYS_openat, SYS_close, SYS_close_range, SYS_lseek, SYS_fstat, SYS_newfstatat, SYS_statx,
-    SYS_faccessat, SYS_faccessat2, SYS_readlinkat, SYS_getdents64, SYS_fcntl, SYS_flock, SYS_dup,
-    SYS_dup3, SYS_pipe2, SYS_ftruncate, SYS_fallocate, SYS_fsync, SYS_fdatasync,
-    SYS_sync_file_range, SYS_fadvise64, SYS_mkdirat, SYS_renameat2, SYS_linkat, SYS_unlinkat,
-    SYS_fchmod, SYS_fchmodat, SYS_utimensat, SYS_umask, SYS_statfs, SYS_fstatfs, SYS_getcwd,
+    SYS_openat,
+    SYS_close,
+    SYS_close_range,
+    SYS_lseek,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_statx,
+    SYS_faccessat,
+    SYS_faccessat2,
+    SYS_readlinkat,
+    SYS_getdents64,
+    SYS_fcntl,
+    SYS_flock,
+    SYS_dup,
+    SYS_dup3,
+    SYS_pipe2,
+    SYS_ftruncate,
+    SYS_fallocate,
+    SYS_fsync,
+    SYS_fdatasync,
+    SYS_sync_file_range,
+    SYS_fadvise64,
+    SYS_mkdirat,
+    SYS_renameat2,
+    SYS_linkat,
+    SYS_unlinkat,
+    SYS_fchmod,
+    SYS_fchmodat,
+    SYS_utimensat,
+    SYS_umask,
+    SYS_statfs,
+    SYS_fstatfs,
+    SYS_getcwd,
     SYS_ioctl,
     /* connections to others */
-    SYS_connect, SYS_bind, SYS_shutdown, SYS_getsockname, SYS_getpeername, SYS_setsockopt,
-    SYS_getsockopt, SYS_socketpair,
+    SYS_connect,
+    SYS_bind,
+    SYS_shutdown,
+    SYS_getsockname,
+    SYS_getpeername,
+    SYS_setsockopt,
+    SYS_getsockopt,
+    SYS_socketpair,
     /* threads, signals to itself, what it is, its end */
-    SYS_set_robust_list, SYS_get_robust_list, SYS_set_tid_address, SYS_sched_yield,
-    SYS_sched_getaffinity, SYS_sched_getparam, SYS_sched_getscheduler, SYS_rt_sigaction,
-    SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_rt_sigsuspend, SYS_sigaltstack,
-    SYS_tgkill, SYS_getpid, SYS_gettid, SYS_getppid, SYS_getpgid, SYS_getsid, SYS_getuid,
-    SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_getcpu,
-    SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_prlimit64, SYS_getrusage, SYS_times, SYS_prctl,
-    SYS_exit, SYS_exit_group,
+    SYS_set_robust_list,
+    SYS_get_robust_list,
+    SYS_set_tid_address,
+    SYS_sched_yield,
+    SYS_sched_getaffinity,
+    SYS_sched_getparam,
+    SYS_sched_getscheduler,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_rt_sigtimedwait,
+    SYS_rt_sigsuspend,
+    SYS_sigaltstack,
+    SYS_tgkill,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_getppid,
+    SYS_getpgid,
+    SYS_getsid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_getresuid,
+    SYS_getresgid,
+    SYS_getgroups,
+    SYS_getcpu,
+    SYS_getrandom,
+    SYS_uname,
+    SYS_sysinfo,
+    SYS_prlimit64,
+    SYS_getrusage,
+    SYS_times,
+    SYS_prctl,
+    SYS_exit,
+    SYS_exit_group,
 #ifdef SYS_rseq
     SYS_rseq,
 #endif
@@ -82,12 +179,32 @@ static const int allowed[] = {
     SYS_futex_waitv,
 #endif
 #ifdef SYS_renameat /* not on RISC-V */
-    SYS_renameat, SYS_getrlimit,
+    SYS_renameat,
+    SYS_getrlimit,
 #endif
 #ifdef __x86_64__ /* the older names of what is above */
-    SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_getdents, SYS_dup2, SYS_pipe,
-    SYS_mkdir, SYS_rmdir, SYS_rename, SYS_link, SYS_unlink, SYS_chmod, SYS_poll, SYS_select,
-    SYS_epoll_create, SYS_epoll_wait, SYS_eventfd, SYS_time, SYS_getpgrp, SYS_arch_prctl,
+    SYS_open,
+    SYS_stat,
+    SYS_lstat,
+    SYS_access,
+    SYS_readlink,
+    SYS_getdents,
+    SYS_dup2,
+    SYS_pipe,
+    SYS_mkdir,
+    SYS_rmdir,
+    SYS_rename,
+    SYS_link,
+    SYS_unlink,
+    SYS_chmod,
+    SYS_poll,
+    SYS_select,
+    SYS_epoll_create,
+    SYS_epoll_wait,
+    SYS_eventfd,
+    SYS_time,
+    SYS_getpgrp,
+    SYS_arch_prctl,
 #endif
 };
 
@@ -172,9 +289,10 @@ static void make_program(struct program *program)
 static void on_forbidden_call(int number, siginfo_t *info, void *context)
 {
     static const char begin[] = "mainstay: system call ";
-    static const char end[] = " is not one that this job may make: it ends here\n"
-                              "Set process.seccomp to \"no\" (MAINSTAY_PROCESS_SECCOMP=no, mainstayd "
-                              "--no-seccomp) if this system needs it.\n";
+    static const char end[] =
+        " is not one that this job may make: it ends here\n"
+        "Set process.seccomp to \"no\" (MAINSTAY_PROCESS_SECCOMP=no, mainstayd "
+        "--no-seccomp) if this system needs it.\n";
     char digits[12];
     size_t at = sizeof digits;
     unsigned left = (unsigned)info->si_syscall;

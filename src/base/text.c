@@ -295,6 +295,9 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
+/* 9999-12-31T23:59:59Z: an offset or a leap second may lead beyond what can be printed. */
+#define LAST_SECOND INT64_C(253402300799)
+
 bool text_to_time_us(const char *text, int64_t *out)
 {
     struct tm parts = {0};
@@ -318,7 +321,10 @@ bool text_to_time_us(const char *text, int64_t *out)
         return false;
     parts.tm_year = year - 1900;
     parts.tm_mon = month - 1;
-    *out = ((int64_t)timegm(&parts) - offset) * 1000000 + us;
+    int64_t seconds = (int64_t)timegm(&parts) - offset;
+    if (seconds < 0 || seconds > LAST_SECOND)
+        return false;
+    *out = seconds * 1000000 + us;
     return true;
 }
 

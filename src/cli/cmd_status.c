@@ -1,10 +1,12 @@
 /* mainstay status */
 #include "cli/command_rows.h"
+#include "cli/helpdesk_session.h"
 #include "cli/output.h"
 #include "cli/session.h"
 
 #include "base/text.h"
 #include "config/config_fill.h"
+#include "postgres/query.h"
 #include "postgres/server_status.h"
 #include "repository/repository_status.h"
 
@@ -16,6 +18,10 @@ struct status {
     bool has_server;
     struct server_status server;
     struct error server_error; /* kind ERROR_NONE: it was not asked */
+    bool has_helpdesk;
+    int64_t runs_live;
+    int64_t update_late_us;      /* of the run whose promised update is latest; 0: none is late */
+    struct error helpdesk_error; /* kind ERROR_NONE: it was not asked */
 };
 
 /* What the store lacks of the server's WAL; where it has none, since the last snapshot. */
@@ -38,6 +44,26 @@ static void read_server(const struct config *config, struct status *status)
                          connection_open(&options, &connection, &status->server_error) &&
                          connection_read_status(connection, config_text(config, OPTION_WAL_SLOT),
                                                 &status->server, &status->server_error);
+}
+
+/* Runs of runbooks that are not over, and how late the update is that people were promised. */
+static void read_helpdesk(const struct config *config, struct status *status)
+{
+    const struct query query = {
+        .sql = "SELECT count(*), greatest(0, coalesce(max(extract(epoch FROM clock_timestamp() - "
+               "next_update_at) * 1000000), 0))::bigint FROM mainstay.runs "
+               "WHERE state IN ('running', 'waiting', 'paused')",
+        .what = "look at the runs",
+    };
+    struct error *err = &status->helpdesk_error;
+    CLEANUP(connection_cleanup) struct connection *connection = NULL;
+    CLEANUP(query_result_cleanup) struct query_result *rows = NULL;
+    if (config_text(config, OPTION_HELPDESK_CONNECTION) == NULL)
+        return;
+    status->has_helpdesk = helpdesk_session_open(config, "status", &connection, err) &&
+                           query_run(connection, &query, &rows, err) &&
+                           query_i64(rows, 0, 0, &status->runs_live, err) &&
+                           query_i64(rows, 0, 1, &status->update_late_us, err);
 }
 
 /* What there is not has no member. */
@@ -131,6 +157,19 @@ static bool add_runs(struct value *root, const struct status *status, struct err
            value_set_u64(runs, "verify_parts_damaged", read->parts_damaged, err);
 }
 
+static bool add_helpdesk(struct value *root, const struct status *status, struct error *err)
+{
+    if (!status->has_helpdesk && status->helpdesk_error.kind == ERROR_NONE)
+        return true;
+    struct value *helpdesk = value_set_new_object(root, "helpdesk", err);
+    if (helpdesk == NULL || !value_set_bool(helpdesk, "reachable", status->has_helpdesk, err))
+        return false;
+    if (!status->has_helpdesk)
+        return value_set_text_lossy(helpdesk, "problem", status->helpdesk_error.text, err);
+    return value_set_i64(helpdesk, "runs_live", status->runs_live, err) &&
+           value_set_i64(helpdesk, "update_late_us", status->update_late_us, err);
+}
+
 /* Without a drill there is nothing to say. */
 static bool add_drills(struct value *root, const struct status *status, struct error *err)
 {
@@ -172,7 +211,8 @@ static bool print_json(const struct invocation *call, const struct status *statu
     return add_last(root, status, err) && add_recoverable(root, status, err) &&
            add_wal(root, status, err) && add_server(root, status, err) &&
            add_runs(root, status, err) && add_drills(root, status, err) &&
-           add_objects(root, status, err) && output_value(call, root, err);
+           add_objects(root, status, err) && add_helpdesk(root, status, err) &&
+           output_value(call, root, err);
 }
 
 static void put_last(const struct status *status, struct buf *out)
@@ -272,6 +312,21 @@ static void put_verified(const struct status *status, struct buf *out)
     buf_printf(out, "\n");
 }
 
+static void put_helpdesk(const struct status *status, struct buf *out)
+{
+    char late[TEXT_SIZE];
+    if (!status->has_helpdesk && status->helpdesk_error.kind == ERROR_NONE)
+        return;
+    buf_printf(out, "runbooks      ");
+    if (!status->has_helpdesk)
+        output_put_clean(status->helpdesk_error.text, out);
+    else
+        buf_printf(out, "%" PRId64 " under way", status->runs_live);
+    if (status->update_late_us > 0)
+        buf_printf(out, ", an update is %s late", text_duration_us(status->update_late_us, late));
+    buf_printf(out, "\n");
+}
+
 static void put_drills(const struct status *status, struct buf *out)
 {
     char age[TEXT_SIZE];
@@ -320,6 +375,7 @@ static bool print_text(const struct invocation *call, const struct status *statu
     put_verified(status, &text);
     put_drills(status, &text);
     put_objects(status, &text);
+    put_helpdesk(status, &text);
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;
@@ -334,6 +390,7 @@ static bool run_status(struct invocation *call, struct error *err)
                                 &status.repository, err))
         return false;
     read_server(&call->config, &status);
+    read_helpdesk(&call->config, &status);
     return call->json ? print_json(call, &status, err) : print_text(call, &status, err);
 }
 
@@ -342,8 +399,9 @@ const struct command command_status = {
     .summary = "show what could be restored now, and what would be lost",
     .details = "The last good snapshot with its age, how far the stored WAL reaches, and, where "
                "postgres.connection is set, how far the server is ahead. A server that does not "
-               "answer is part of the status, no failure.",
-    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_LOG,
+               "answer is part of the status, no failure. Where helpdesk.connection is set: the "
+               "runs that are under way, and whether an update that was promised is late.",
+    .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_WAL | GROUP_HELPDESK | GROUP_LOG,
     .flags = {{"objects", NULL, NULL,
                "Count all objects of the repository too: a request for each thousand."}},
     .examples = {"mainstay status --repo /srv/backup", "mainstay status --json"},

@@ -6,8 +6,8 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "document/chart.h"
+#include "document/html_page.h"
 #include "document/markup.h"
-#include "document/page.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -241,12 +241,12 @@ void run_report_put_markdown(const struct value *report, const struct audit_resu
 
 /* --- HTML ------------------------------------------------------------------------------------- */
 
-static enum page_mood mood_of(const char *state)
+static enum html_page_mood mood_of(const char *state)
 {
     if (strcmp(state, "done") == 0)
-        return PAGE_GOOD;
-    return strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0 ? PAGE_BAD
-                                                                           : PAGE_NEUTRAL;
+        return HTML_PAGE_GOOD;
+    return strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0 ? HTML_PAGE_BAD
+                                                                           : HTML_PAGE_NEUTRAL;
 }
 
 static void put_head(const struct value *report, const struct audit_result *audit, struct buf *out)
@@ -262,14 +262,15 @@ static void put_head(const struct value *report, const struct audit_result *audi
         &note, "Run %s, asked for by %s at %s; finished: %s. Audit: %" PRIu64 " events, chain %s.",
         view_text(run, "id"), view_text(run, "requester"), view_text(run, "created"),
         *finished == '\0' ? "no" : finished, audit->events, audit->intact ? "intact" : "BROKEN");
-    page_begin(view_text(run, "id"), out);
-    page_verdict(audit->intact ? mood_of(view_text(run, "state")) : PAGE_BAD, buf_text(&headline),
-                 audit->intact ? view_text(run, "reason") : audit->problem, buf_text(&note), out);
+    html_page_begin(view_text(run, "id"), out);
+    html_page_verdict(
+        audit->intact ? mood_of(view_text(run, "state")) : HTML_PAGE_BAD, buf_text(&headline),
+        audit->intact ? view_text(run, "reason") : audit->problem, buf_text(&note), out);
 }
 
 static void put_measure(void *context, const char *name, const char *figure, const char *note)
 {
-    page_measure(name, NULL, PAGE_NEUTRAL, figure, note, context);
+    html_page_measure(name, NULL, HTML_PAGE_NEUTRAL, figure, note, context);
 }
 
 static const char *format_count(double number, char out[TEXT_SIZE])
@@ -306,7 +307,7 @@ static void put_hours(const struct value *report, struct buf *out)
                                      .format = format_count,
                                      .mark = mark,
                                      .mark_label = "the run begins"};
-    page_section(chart.title, out);
+    html_page_section(chart.title, out);
     chart_put_line(&chart, out);
 }
 
@@ -341,7 +342,7 @@ static void put_steps(const struct value *report, struct buf *out)
                                      .description = "the table of steps has the times",
                                      .bars = bars,
                                      .count = count};
-    page_section(chart.title, out);
+    html_page_section(chart.title, out);
     chart_put_bars(&chart, out);
 }
 
@@ -371,7 +372,7 @@ static void put_notices(const struct value *report, struct buf *out)
                                      .description = "the table of notices has channels and reasons",
                                      .bars = bars,
                                      .count = count};
-    page_section(chart.title, out);
+    html_page_section(chart.title, out);
     chart_put_bars(&chart, out);
 }
 
@@ -386,29 +387,29 @@ static void put_table(const struct value *report, const struct report_part *part
         return;
     for (; columns < ARRAY_LEN(titles) && part->columns[columns].title != NULL; columns++)
         titles[columns] = part->columns[columns].title;
-    page_section(part->title, out);
-    page_table_begin(titles, columns, out);
+    html_page_section(part->title, out);
+    html_page_table_begin(titles, columns, out);
     for (size_t row = 0; row < value_count(list); row++) {
-        page_row_begin(out);
+        html_page_row_begin(out);
         for (size_t i = 0; i < columns; i++)
-            page_cell(PAGE_NEUTRAL,
-                      member_text(view_item(list, row), part->columns[i].key, &scratch), out);
-        page_row_end(out);
+            html_page_cell(HTML_PAGE_NEUTRAL,
+                           member_text(view_item(list, row), part->columns[i].key, &scratch), out);
+        html_page_row_end(out);
     }
-    page_table_end(out);
+    html_page_table_end(out);
 }
 
 void run_report_put_html(const struct value *report, const struct audit_result *audit,
                          struct buf *out)
 {
     put_head(report, audit, out);
-    page_measures_begin(out);
+    html_page_measures_begin(out);
     each_impact(report, put_measure, out);
-    page_measures_end(out);
+    html_page_measures_end(out);
     put_hours(report, out);
     put_steps(report, out);
     put_notices(report, out);
     for (size_t i = 0; i < ARRAY_LEN(report_parts); i++)
         put_table(report, &report_parts[i], out);
-    page_end(audit->head, out);
+    html_page_end(audit->head, out);
 }

@@ -111,6 +111,18 @@ static bool take_objects(struct facts *facts, const struct value *root, struct e
                                value_get_u64(objects, "bytes", &facts->object_bytes, err));
 }
 
+static bool take_helpdesk(struct facts *facts, const struct value *root, struct error *err)
+{
+    const struct value *helpdesk;
+    facts->has_runs = false;
+    if (!value_find_object(root, "helpdesk", &helpdesk, err) ||
+        (helpdesk != NULL && !value_get_bool(helpdesk, "reachable", &facts->has_runs, err)))
+        return false;
+    return !facts->has_runs ||
+           (value_get_u64(helpdesk, "runs_live", &facts->runs_live, err) &&
+            value_get_i64(helpdesk, "update_late_us", &facts->update_late_us, err));
+}
+
 bool facts_take_status(struct facts *facts, const void *text, size_t len, int64_t now_us,
                        struct error *err)
 {
@@ -120,7 +132,7 @@ bool facts_take_status(struct facts *facts, const void *text, size_t len, int64_
     if (root == NULL || !take_snapshots(&read, root, err) || !take_wal(&read, root, err) ||
         !take_server(&read, root, err) || !take_recoverable(&read, root, err) ||
         !take_runs(&read, root, err) || !take_drills(&read, root, err) ||
-        !take_objects(&read, root, err))
+        !take_objects(&read, root, err) || !take_helpdesk(&read, root, err))
         return false;
     read.has_status = true;
     read.status_us = now_us;

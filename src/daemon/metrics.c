@@ -163,6 +163,14 @@ static bool expire_time(const struct moment *at, double *out)
 {
     return give(at->facts->expire_last_us > 0, seconds(at->facts->expire_last_us), out);
 }
+static bool runs_live(const struct moment *at, double *out)
+{
+    return give(at->facts->has_runs, (double)at->facts->runs_live, out);
+}
+static bool update_late(const struct moment *at, double *out)
+{
+    return give(at->facts->has_runs, seconds(at->facts->update_late_us), out);
+}
 static bool has_drill(const struct moment *at)
 {
     return at->facts->drill_good_us > 0;
@@ -302,6 +310,9 @@ static const struct metric table[] = {
      verify_damaged, NULL},
     {"mainstay_last_expire_time_seconds", "gauge", "When a clean-up began last.", expire_time,
      NULL},
+    {"mainstay_runs_live", "gauge", "Runs of runbooks that are not over.", runs_live, NULL},
+    {"mainstay_run_update_late_seconds", "gauge",
+     "How late the update is that a run promised to people; 0 when none is.", update_late, NULL},
     {"mainstay_drill_ok", "gauge", "Whether the last restore drill passed.", drill_ok, NULL},
     {"mainstay_drill_failures", "gauge", "Restore drills that failed since the last good one.",
      drill_failures, NULL},

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
     OLDEST_MAJOR = 13,
     MANIFEST_2_MAJOR = 17, /* the format of backup_manifest changed */
     TOOL_OUTPUT_MAX = 1 << 20,
+    CONF_MAX_BYTES = 4 << 20,
 };
 
 #define TOOL_TIMEOUT_US (INT64_C(6) * 3600 * 1000000)
@@ -163,14 +165,59 @@ static char *describe_place(const struct drill_job *job)
                        text_time_exact_us(proof->reached_us, when));
 }
 
+/* The value of shared_preload_libraries in a line of a configuration file, with what stands around
+ * it; NULL for other lines. */
+static const char *find_preload(const char *line, size_t len, size_t *out_len)
+{
+    static const char name[] = "shared_preload_libraries";
+    while (len > 0 && (*line == ' ' || *line == '\t')) {
+        line++;
+        len--;
+    }
+    if (len < strlen(name) || strncasecmp(line, name, strlen(name)) != 0)
+        return NULL;
+    *out_len = strcspn(line, "#\n") - strlen(name);
+    return line + strlen(name);
+}
+
+/* What the restored files say; the last one counts. Where the configuration is not in the data
+ * directory (Debian), only what ALTER SYSTEM has set is known. */
+static void find_libraries(const struct drill_job *job, struct buf *out)
+{
+    static const char *const files[] = {"postgresql.conf", "postgresql.auto.conf"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct error ignored;
+        CLEANUP(buf_release) struct buf text;
+        CLEANUP(free_pointer) char *path = path_join(job->scratch.data, files[i]);
+        buf_init(&text, CONF_MAX_BYTES);
+        if (path == NULL || !file_read_all(path, &text, &ignored))
+            continue;
+        for (const char *at = buf_text(&text); at != NULL && *at != '\0';) {
+            size_t value_len;
+            size_t len = strcspn(at, "\n");
+            const char *value = find_preload(at, len, &value_len);
+            if (value != NULL) {
+                buf_clear(out);
+                for (size_t j = 0; j < value_len; j++)
+                    if (strchr(" \t=';\"", value[j]) == NULL)
+                        buf_put_u8(out, (uint8_t)value[j]);
+            }
+            at += len + (at[len] == '\n');
+        }
+    }
+}
+
 static char *describe_server(const struct drill_job *job)
 {
+    CLEANUP(buf_release) struct buf libraries;
     const char *preload = job->options->preload;
-    return text_format("PostgreSQL %s on a private socket; archiving, replication, subscriptions, "
-                       "autovacuum and preloaded libraries (%s) were off",
-                       job->proof->server_version,
-                       preload[0] == '\0' ? "background workers of extensions among them"
-                                          : "all but those of drill.preload-libraries");
+    buf_init(&libraries, CONF_MAX_BYTES);
+    find_libraries(job, &libraries);
+    const char *named = buf_text(&libraries);
+    return text_format("PostgreSQL %s on a private socket, without archiving, replication, "
+                       "subscriptions and autovacuum; preloaded: %s; of the source, not loaded: %s",
+                       job->proof->server_version, preload[0] == '\0' ? "nothing" : preload,
+                       named == NULL || named[0] == '\0' ? "nothing known" : named);
 }
 
 bool drill_check_recovery(struct drill_job *job, struct drill_check *check, struct error *err)

@@ -8,6 +8,7 @@
 #include "restore/wal_segment.h"
 #include "restore/window.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -102,6 +103,7 @@ uint64_t drill_choose_lsn(const struct drill_span *spans, size_t count, uint64_t
     for (size_t i = 0; i < count; i++)
         total += spans[i].last_lsn - spans[i].first_lsn + 1;
     /* Modulo is fair enough: a total is far below 2^64. */
+    assert(total > 0);
     uint64_t at = mix(&state) % total;
     for (size_t i = 0; i < count; i++) {
         uint64_t size = spans[i].last_lsn - spans[i].first_lsn + 1;

@@ -2,7 +2,7 @@
 #include "base/cleanup.h"
 #include "base/macros.h"
 #include "document/chart.h"
-#include "document/page.h"
+#include "document/html_page.h"
 #include "drill_report_internal.h"
 
 #include <stdio.h>
@@ -10,11 +10,11 @@
 
 enum { DESCRIPTION_MAX_BYTES = 4096, NOTE_SIZE = 128, DAY_CHARS = sizeof "2026-03-01" - 1 };
 
-static enum page_mood mood_of(enum drill_check_outcome outcome)
+static enum html_page_mood mood_of(enum drill_check_outcome outcome)
 {
-    static const enum page_mood moods[] = {[DRILL_CHECK_PASSED] = PAGE_GOOD,
-                                           [DRILL_CHECK_FAILED] = PAGE_BAD,
-                                           [DRILL_CHECK_SKIPPED] = PAGE_NEUTRAL};
+    static const enum html_page_mood moods[] = {[DRILL_CHECK_PASSED] = HTML_PAGE_GOOD,
+                                                [DRILL_CHECK_FAILED] = HTML_PAGE_BAD,
+                                                [DRILL_CHECK_SKIPPED] = HTML_PAGE_NEUTRAL};
     return moods[outcome];
 }
 
@@ -27,10 +27,10 @@ static void put_verdict(const struct drill_proof *proof, struct buf *out)
                    drill_report_count(proof, DRILL_CHECK_PASSED),
                    drill_report_count(proof, DRILL_CHECK_FAILED),
                    drill_report_count(proof, DRILL_CHECK_SKIPPED));
-    page_begin(proof->passed ? "Restore drill: passed" : "Restore drill: FAILED", out);
-    page_verdict(proof->passed ? PAGE_GOOD : PAGE_BAD,
-                 proof->passed ? "The restore drill passed" : "The restore drill FAILED",
-                 proof->broken, note, out);
+    html_page_begin(proof->passed ? "Restore drill: passed" : "Restore drill: FAILED", out);
+    html_page_verdict(proof->passed ? HTML_PAGE_GOOD : HTML_PAGE_BAD,
+                      proof->passed ? "The restore drill passed" : "The restore drill FAILED",
+                      proof->broken, note, out);
 }
 
 static void put_measure(const char *name, const char *meaning, int64_t us, int64_t goal_us,
@@ -43,8 +43,9 @@ static void put_measure(const char *name, const char *meaning, int64_t us, int64
     const char *verdict = us < 0 ? "to be compared with" : missed ? "misses" : "within";
     (void)snprintf(note, sizeof note, "%s the goal of %s", verdict,
                    text_duration_us(goal_us, goal));
-    page_measure(name, meaning, missed ? PAGE_BAD : PAGE_NEUTRAL, drill_report_duration(us, figure),
-                 goal_us > 0 ? note : "no goal is set", out);
+    html_page_measure(name, meaning, missed ? HTML_PAGE_BAD : HTML_PAGE_NEUTRAL,
+                      drill_report_duration(us, figure), goal_us > 0 ? note : "no goal is set",
+                      out);
 }
 
 static void put_measures(const struct drill_proof *proof, struct buf *out)
@@ -53,15 +54,16 @@ static void put_measures(const struct drill_proof *proof, struct buf *out)
     char fetched[TEXT_SIZE];
     char note[NOTE_SIZE];
     (void)snprintf(note, sizeof note, "%s fetched", text_bytes(proof->bytes_fetched, fetched));
-    page_measures_begin(out);
+    html_page_measures_begin(out);
     put_measure("RTO", "recovery time: from nothing to a server that answers", proof->rto_us,
                 proof->rto_goal_us, out);
     put_measure("RPO", "recovery point: what would have been lost", proof->rpo_us,
                 proof->rpo_goal_us, out);
-    page_measure("Data directory", NULL, PAGE_NEUTRAL, text_bytes(proof->bytes_total, text), note,
-                 out);
-    page_measure("WAL replayed", NULL, PAGE_NEUTRAL, text_bytes(proof->wal_bytes, text), NULL, out);
-    page_measures_end(out);
+    html_page_measure("Data directory", NULL, HTML_PAGE_NEUTRAL,
+                      text_bytes(proof->bytes_total, text), note, out);
+    html_page_measure("WAL replayed", NULL, HTML_PAGE_NEUTRAL, text_bytes(proof->wal_bytes, text),
+                      NULL, out);
+    html_page_measures_end(out);
 }
 
 static void put_phases(const struct drill_proof *proof, struct buf *out)
@@ -89,7 +91,7 @@ static void put_phases(const struct drill_proof *proof, struct buf *out)
                                      .description = description == NULL ? "" : description,
                                      .bars = bars,
                                      .count = DRILL_PHASE_COUNT};
-    page_section(chart.title, out);
+    html_page_section(chart.title, out);
     chart_put_bars(&chart, out);
 }
 
@@ -98,15 +100,15 @@ static void put_phases(const struct drill_proof *proof, struct buf *out)
 static void put_check(const struct drill_check *check, struct buf *out)
 {
     char took[TEXT_SIZE];
-    page_row_begin(out);
-    page_row_name(check->name, out);
-    page_cell(mood_of(check->outcome), drill_report_outcome(check->outcome), out);
-    page_cell_detail(check->promise, check->detail, out);
-    page_cell(PAGE_NEUTRAL, check->expected, out);
-    page_cell(PAGE_NEUTRAL, check->found, out);
-    page_cell(PAGE_NEUTRAL,
-              check->duration_us < 0 ? "" : text_duration_us(check->duration_us, took), out);
-    page_row_end(out);
+    html_page_row_begin(out);
+    html_page_row_name(check->name, out);
+    html_page_cell(mood_of(check->outcome), drill_report_outcome(check->outcome), out);
+    html_page_cell_detail(check->promise, check->detail, out);
+    html_page_cell(HTML_PAGE_NEUTRAL, check->expected, out);
+    html_page_cell(HTML_PAGE_NEUTRAL, check->found, out);
+    html_page_cell(HTML_PAGE_NEUTRAL,
+                   check->duration_us < 0 ? "" : text_duration_us(check->duration_us, took), out);
+    html_page_row_end(out);
 }
 
 /* What failed stands on top. */
@@ -114,19 +116,19 @@ static void put_checks(const struct drill_proof *proof, struct buf *out)
 {
     static const char *const titles[] = {"check",    "outcome", "promise",
                                          "expected", "found",   "took"};
-    page_section("Checks", out);
+    html_page_section("Checks", out);
     if (proof->check_count == 0) {
-        page_paragraph("It ended before the first check.", out);
+        html_page_paragraph("It ended before the first check.", out);
         return;
     }
-    page_table_begin(titles, ARRAY_LEN(titles), out);
+    html_page_table_begin(titles, ARRAY_LEN(titles), out);
     for (size_t i = 0; i < proof->check_count; i++)
         if (proof->checks[i].outcome == DRILL_CHECK_FAILED)
             put_check(&proof->checks[i], out);
     for (size_t i = 0; i < proof->check_count; i++)
         if (proof->checks[i].outcome != DRILL_CHECK_FAILED)
             put_check(&proof->checks[i], out);
-    page_table_end(out);
+    html_page_table_end(out);
 }
 
 /* --- history ---------------------------------------------------------------------------------- */
@@ -227,7 +229,7 @@ static void put_trend(const struct trend *trend, struct columns *columns,
                                      .first_label = columns->first,
                                      .last_label = columns->last,
                                      .format = trend->format};
-    page_subtitle(trend->title, out);
+    html_page_subtitle(trend->title, out);
     chart_put_line(&chart, out);
 }
 
@@ -240,10 +242,11 @@ static bool put_history(const struct drill_proof *proof, const struct drill_hist
     CLEANUP(columns_release) struct columns columns = {0};
     if (!columns_init(&columns, proof, history, err))
         return false;
-    page_section("Over the last drills", out);
-    page_paragraph(columns.count == 1 ? "This is the first one on record."
-                                      : "Large red points: drills that failed. Dashed: the goal.",
-                   out);
+    html_page_section("Over the last drills", out);
+    html_page_paragraph(columns.count == 1
+                            ? "This is the first one on record."
+                            : "Large red points: drills that failed. Dashed: the goal.",
+                        out);
     put_trend(&rto, &columns, proof, history, (double)proof->rto_goal_us, out);
     put_trend(&rpo, &columns, proof, history, (double)proof->rpo_goal_us, out);
     put_trend(&size, &columns, proof, history, 0, out);
@@ -255,10 +258,10 @@ static bool put_history(const struct drill_proof *proof, const struct drill_hist
 static void put_fact(void *context, const char *name, const char *value)
 {
     struct buf *out = context;
-    page_row_begin(out);
-    page_row_name(name, out);
-    page_cell(PAGE_NEUTRAL, value, out);
-    page_row_end(out);
+    html_page_row_begin(out);
+    html_page_row_name(name, out);
+    html_page_cell(HTML_PAGE_NEUTRAL, value, out);
+    html_page_row_end(out);
 }
 
 bool drill_report_html(const struct drill_proof *proof, const struct drill_history *history,
@@ -273,10 +276,10 @@ bool drill_report_html(const struct drill_proof *proof, const struct drill_histo
         put_phases(proof, out);
     if (!put_history(proof, history, out, err))
         return false;
-    page_section("Details", out);
-    page_table_begin(NULL, 0, out);
+    html_page_section("Details", out);
+    html_page_table_begin(NULL, 0, out);
     drill_report_each_fact(proof, put_fact, out);
-    page_table_end(out);
-    page_end("Mainstay, restore drill", out);
+    html_page_table_end(out);
+    html_page_end("Mainstay, restore drill", out);
     return buf_check(out, "the HTML report", err);
 }

@@ -439,7 +439,7 @@ const char *http_response_header(const struct http_response *response, const cha
 bool http_date_parse(const char *text, int64_t *out_unix_us)
 {
     time_t seconds = curl_getdate(text, NULL);
-    if (seconds == (time_t)-1)
+    if (seconds < 0 || seconds > INT64_MAX / 1000000)
         return false;
     *out_unix_us = (int64_t)seconds * 1000000;
     return true;

@@ -1,4 +1,5 @@
-/* Small JSON objects of the repository: pins, leases, proofs of drills. Private to src/repository. */
+/* Small JSON objects of the repository: pins, leases, proofs of drills. Private to src/repository.
+ */
 #ifndef REPOSITORY_RECORD_H
 #define REPOSITORY_RECORD_H
 

@@ -63,7 +63,8 @@ static bool parse_key(const char *key, struct run_record *out)
     for (char *word = strsep(&rest, "-"); word != NULL && count <= WORDS; word = strsep(&rest, "-"))
         words[count++] = word;
     if (count != WORDS || !find_name(job_names, ARRAY_LEN(job_names), copy, &job) ||
-        !text_to_time_key_us(words[0], &record.started_us) || !parse_part(words[1], words[2], &record) ||
+        !text_to_time_key_us(words[0], &record.started_us) ||
+        !parse_part(words[1], words[2], &record) ||
         !find_name(outcome_names, ARRAY_LEN(outcome_names), words[3], &outcome))
         return false;
     record.job = (enum run_job)job;

@@ -207,5 +207,6 @@ bool restore_write_backup_manifest(struct restore_job *job, struct error *err)
     if (!restore_open(job, BACKUP_MANIFEST_FILE, O_CREAT | O_WRONLY | O_TRUNC, &fd, err))
         return false;
     struct file_output out = {.fd = fd};
-    return backup_manifest_print(job, emit_to_file, &out, err);
+    return restore_set_owner(job, BACKUP_MANIFEST_FILE, err) &&
+           backup_manifest_print(job, emit_to_file, &out, err);
 }

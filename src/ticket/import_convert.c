@@ -155,6 +155,13 @@ static bool read_wall_clock(const char **at, int64_t *out_s)
     return true;
 }
 
+/* Four digits of year, so that they print as they are read. */
+static bool is_printable(int64_t us)
+{
+    return us >= date_to_days(1000, 1, 1) * 86400 * SECOND_US &&
+           us < date_to_days(10000, 1, 1) * 86400 * SECOND_US;
+}
+
 /* "UTC", "+0200", "+02:00" behind a wall clock. */
 static bool read_offset(const char *at, int64_t *out_s)
 {
@@ -201,6 +208,8 @@ static bool put_time(const struct import_options *options, const char *text, str
         (void)time_zone_instant(options->zone, local_s, &us, &later);
         us *= SECOND_US;
     }
+    if (!is_printable(us))
+        return no(why, text, "a time between the years 1000 and 9999");
     buf_printf(out, "%s", text_time_exact_us(us, printed));
     return true;
 }
@@ -239,7 +248,7 @@ static bool put_money(const char *text, struct buf *out, char why[IMPORT_WHY_SIZ
     int cents = 0;
     char units[WORD_SIZE];
     size_t len = strcspn(text, ".");
-    (void)snprintf(units, sizeof units, "%.*s", (int)(len < WORD_SIZE ? len : WORD_SIZE - 1), text);
+    (void)snprintf(units, sizeof units, "%.*s", (int)(len < WORD_SIZE ? len : 0), text);
     const char *fraction = text[len] == '.' ? text + len + 1 : text + len;
     size_t decimals = strlen(fraction);
     if (!text_to_i64(units, &whole) || whole < 0 || whole > INT64_C(1000000000000) ||

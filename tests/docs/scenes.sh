@@ -39,5 +39,12 @@ SCRIPT
 # Runbooks of one's own: the reference helpdesk, alice runs, bob approves, carol plans.
 scene_runbooks() { scene_begin runbooks; }
 
-# Credentials, rights, a configuration: nothing is started.
-scene_rights() { scene_begin rights; }
+# Rights and configurations are printed and checked: no server is needed.
+scene_rights() {
+    local dir=$TEST_DIR/scene/rights
+    mkdir -p "$dir/secrets"
+    echo secret >"$dir/secrets/password"
+    : >"$dir/map"
+    translate "$dir" /run/secrets/mainstay-postgres "$dir/secrets"
+    scene_paths "$dir"
+}

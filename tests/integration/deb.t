@@ -3,6 +3,7 @@
 # does what it says and no more. It goes into an overlay over this machine's root file system, which is
 # not changed. With CHECK_ALL=1 (`make check-deb`) it is also built from source in another directory,
 # and goes into a bare Debian.
+# time limit: 900
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/tap.sh

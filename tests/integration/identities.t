@@ -39,7 +39,7 @@ is "$(jq -r '.Statement[] | select(.Sid == "Remove") | .Resource[]' "$TEST_DIR/w
 by() {
     local name=$1 login=$2
     shift 2
-    AWS_ACCESS_KEY_ID=$name-test-key AWS_SECRET_ACCESS_KEY=$name-test-secret-0123456789 \
+    TMPDIR=$scene AWS_ACCESS_KEY_ID=$name-test-key AWS_SECRET_ACCESS_KEY=$name-test-secret-0123456789 \
         MAINSTAY_REPOSITORY_URL=$S3_URL MAINSTAY_POSTGRES_CONNECTION="$(helpdesk_conninfo desk "$login")" \
         MAINSTAY_HELPDESK_CONNECTION="$(helpdesk_conninfo desk "$login")" mainstay "$@"
 }

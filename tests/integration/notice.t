@@ -59,6 +59,7 @@ ok "a second dispatch has nothing to do" dispatch
 is "$(received page)" 3 "nothing is sent twice"
 
 echo "$(cat "$hooks/page")"$'\nslack' >"$hooks/slack"
+hooks_given
 queue run-b 1 slack
 dispatch >/dev/null
 like "$(tail -n 1 "$TEST_DIR/page.log")" '\{"text": *"Update 1\\ntext 1 &lt;!channel&gt;' \

@@ -16,7 +16,7 @@ const KINDS = {
   "networking.k8s.io/v1": ["kubernetes-models/_schemas/IoK8sApiNetworkingV1", ".js"],
   "monitoring.coreos.com/v1": ["@kubernetes-models/prometheus-operator/_schemas/" +
     "ComGithubPrometheusOperatorPrometheusOperatorPkgApisMonitoringV1", ".js"],
-  "postgresql.cnpg.io/v1": ["@kubernetes-models/cloudnative-pg/_schemas/PostgresqlCnpgIoV1", ".mjs"],
+  "postgresql.cnpg.io/v1": ["@kubernetes-models/cloudnative-pg/_schemas/ComGithubCloudnativePgCloudnativePgApiV1", ".js"],
 };
 
 // The value, and of each object in it the keys that were asked for.

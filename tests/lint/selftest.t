@@ -77,6 +77,8 @@ offends sizes 'function of 90 lines' src/base/long.c < <(
 )
 offends sizes 'lines, at most 800' src/base/tall.c < <(printf 'int f(void);\n%.0s' {1..801})
 offends paths 'notes.txt' tests/notes.txt <<<"see /""root/notes"
+offends links 'no such file: gone.md' docs/page.md <<<'[page](gone.md)'
+offends links 'no such heading: #gone' docs/page.md <<<$'# Here\n[there](#gone)'
 offends format 'clang-format' src/base/wide.c <<<'int   f( void ) ;'
 offends shell 'SC2164' tests/bad.sh <<<$'#!/bin/bash\ncd /nowhere'
 offends clang-tidy 'bugprone-macro-parentheses' src/base/macro.c 123 <<'C'

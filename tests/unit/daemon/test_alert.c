@@ -85,6 +85,28 @@ static void test_no_snapshot_at_all_counts_from_the_start_and_only_where_some_ar
     expect_change("snapshot-stale", true);
 }
 
+static void test_a_drill_that_is_old_or_failed_is_told(void **state)
+{
+    (void)state;
+    limits.drill_age_us = 100 * HOUR;
+    limits.snapshot_age_us = 0;
+    now += 200 * HOUR;
+    assert_int_equal(look(), 0); /* nobody holds drills */
+    limits.holds_drills = true;
+    expect_change("drill-stale", true);
+    facts.drill_last_us = now;
+    facts.drill_good_us = now;
+    expect_change("drill-stale", false);
+    facts.drill_failures = 2;
+    expect_change("drill-failed", true);
+    assert_non_null(strstr(changes[0].text, "2 in a row"));
+    facts.drill_failures = 0;
+    expect_change("drill-failed", false);
+    limits.holds_drills = false; /* somebody else does: what there is tells */
+    now += 101 * HOUR;
+    expect_change("drill-stale", true);
+}
+
 static void test_a_job_is_told_of_after_so_many_failures_and_until_it_ends_well(void **state)
 {
     (void)state;
@@ -294,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_stale_snapshot_is_told_once_and_so_is_the_next_one, start),
         cmocka_unit_test_setup(
             test_no_snapshot_at_all_counts_from_the_start_and_only_where_some_are_due, start),
+        cmocka_unit_test_setup(test_a_drill_that_is_old_or_failed_is_told, start),
         cmocka_unit_test_setup(test_a_job_is_told_of_after_so_many_failures_and_until_it_ends_well,
                                start),
         cmocka_unit_test_setup(test_wal_lag_needs_a_server_that_is_ahead, start),

@@ -35,7 +35,8 @@ static struct facts everything(void)
         "\"verify_parts_damaged\":1},"
         "\"drills\":{\"count\":3,\"failures_in_row\":1,\"last_us\":1772366000000000,"
         "\"good_us\":1772365400000000,\"duration_us\":90000000,\"rto_us\":60000000,"
-        "\"rpo_us\":5000000},\"objects\":{\"count\":77,\"bytes\":123456}}";
+        "\"rpo_us\":5000000},\"objects\":{\"count\":77,\"bytes\":123456},"
+        "\"helpdesk\":{\"reachable\":true,\"runs_live\":2,\"update_late_us\":90500000}}";
     struct facts facts = {
         .leader = true, .term = 3, .started_us = 1772366000000000, .jobs = jobs, .meter = meter};
     struct error err;
@@ -285,6 +286,8 @@ static void test_values_are_in_base_units(void **state)
     assert_non_null(strstr(text, "\nmainstay_slot_retained_bytes 7\n"));
     assert_non_null(strstr(text, "\nmainstay_slot_safe_bytes 93\n"));
     assert_non_null(strstr(text, "\nmainstay_repository_objects 77\n"));
+    assert_non_null(strstr(text, "\nmainstay_runs_live 2\n"));
+    assert_non_null(strstr(text, "\nmainstay_run_update_late_seconds 90.5\n"));
     assert_non_null(strstr(text, "\nmainstay_repository_size_bytes 123456\n"));
     assert_non_null(strstr(text, "\nmainstay_last_verify_time_seconds 1772310000\n"));
     assert_non_null(strstr(text, "\nmainstay_verify_ok 0\n"));

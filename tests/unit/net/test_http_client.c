@@ -317,6 +317,16 @@ static void test_headers_are_sent_and_kept_out_of_messages(void **state)
     assert_null(strstr(fixture->err.text, "top-secret"));
 }
 
+static void test_dates_beyond_all_calendars_are_none(void **state)
+{
+    int64_t us = 7;
+    (void)state;
+    assert_true(http_date_parse("Sun, 06 Nov 1994 08:49:37 GMT", &us));
+    assert_int_equal(us, INT64_C(784111777000000));
+    assert_false(http_date_parse("Sun, 06 Nov 1994199 08:49:37 GMT", &us));
+    assert_int_equal(us, INT64_C(784111777000000));
+}
+
 static void test_only_https_and_this_machine_are_private(void **state)
 {
     static const struct {
@@ -351,6 +361,7 @@ static void test_only_https_and_this_machine_are_private(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dates_beyond_all_calendars_are_none),
         cmocka_unit_test(test_only_https_and_this_machine_are_private),
         cmocka_unit_test_setup_teardown(test_requests_share_one_connection, start, stop),
         cmocka_unit_test_setup_teardown(test_a_connection_that_died_is_replaced, start, stop),

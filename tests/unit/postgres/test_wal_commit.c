@@ -136,6 +136,31 @@ static void test_what_is_cut_off_does_not_count(void **state)
         assert_int_equal(look(&wal, len), noon);
 }
 
+/* Where PostgreSQL would say that it was (ReadRecPtr, EndRecPtr), and only whole records count. */
+static void test_the_last_whole_record_is_found(void **state)
+{
+    static const uint8_t data[] = {255, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    static struct wal wal;
+    struct wal_record_place place = {0};
+    (void)state;
+    wal_begin(&wal, 5 * (uint64_t)SEGMENT);
+    struct wal_piece piece = {.lsn = wal.lsn,
+                              .bytes = wal.bytes,
+                              .len = PIECE,
+                              .segment_bytes = SEGMENT,
+                              .block_bytes = BLOCK};
+    assert_false(wal_last_record(&piece, &place));
+    put_record(&wal, 10, 0, data, sizeof data);
+    assert_true(wal_last_record(&piece, &place));
+    assert_true(place.start_lsn == wal.lsn + 40); /* behind the segment's header */
+    assert_true(place.end_lsn == wal.lsn + (wal.at + 7) / 8 * 8);
+    uint64_t second = place.end_lsn;
+    put_record(&wal, 10, 0, data, sizeof data);
+    assert_true(wal_last_record(&piece, &place) && place.start_lsn == second);
+    piece.len = wal.at - 1; /* the second is cut off */
+    assert_true(wal_last_record(&piece, &place) && place.start_lsn == wal.lsn + 40);
+}
+
 static void test_any_bytes_end_well(void **state)
 {
     static struct wal wal;
@@ -152,6 +177,18 @@ static void test_any_bytes_end_well(void **state)
     }
 }
 
+static void test_a_time_that_no_clock_has_does_not_count(void **state)
+{
+    static struct wal wal;
+    (void)state;
+    wal_begin(&wal, 5 * (uint64_t)SEGMENT);
+    put_end(&wal, 0x80, noon);
+    put_end(&wal, 0x80, INT64_MIN + 2 * UNIX_AT_2000_US - 1);
+    uint8_t beyond[] = {255, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+    put_record(&wal, 1, 0x00, beyond, sizeof beyond);
+    assert_int_equal(look(&wal, wal.at), noon);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,7 +196,9 @@ int main(void)
         cmocka_unit_test(test_records_go_over_pages),
         cmocka_unit_test(test_a_record_that_goes_on_from_before_is_passed_over),
         cmocka_unit_test(test_what_is_cut_off_does_not_count),
+        cmocka_unit_test(test_the_last_whole_record_is_found),
         cmocka_unit_test(test_any_bytes_end_well),
+        cmocka_unit_test(test_a_time_that_no_clock_has_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

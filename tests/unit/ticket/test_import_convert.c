@@ -74,7 +74,10 @@ static void test_times(void **state)
                                         "1756540800",
                                         "2026-08-30 10:00 CEST",
                                         "2026-08-30 10",
-                                        "2026-08-30 10:00 +99:00"};
+                                        "2026-08-30 10:00 +99:00",
+                                        "0000-01-01 10:00 UTC",
+                                        "0999-12-31 23:59 UTC",
+                                        "9999-12-31 23:59 -0200"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         assert_refused(TYPE_TIME, wrong[i]);
 }
@@ -96,8 +99,10 @@ static void test_amounts_are_not_rounded(void **state)
     assert_converted(TYPE_MONEY, "19.9", "1990");
     assert_converted(TYPE_MONEY, "0", "0");
     assert_converted(TYPE_MONEY, "7.05", "705");
-    static const char *const wrong[] = {
-        "19.999", "19,99", "-1", "1e3", ".5", "5.", "EUR 5", "1.2.3", "99999999999999999999"};
+    static const char *const wrong[] = {"19.999", "19,99", "-1", "1e3", ".5", "5.", "EUR 5",
+                                        "1.2.3", "99999999999999999999",
+                                        /* what is cut off must not count: this is 7 */
+                                        "00000000000000000000000000000000000000000000000000000007"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         assert_refused(TYPE_MONEY, wrong[i]);
 }

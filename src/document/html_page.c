@@ -1,4 +1,4 @@
-#include "document/page.h"
+#include "document/html_page.h"
 
 #include "document/chart.h"
 #include "document/markup.h"
@@ -51,14 +51,14 @@ static bool is_there(const char *text)
     return text != NULL && *text != '\0';
 }
 
-const char *page_class(enum page_mood mood)
+const char *html_page_class(enum html_page_mood mood)
 {
     static const char *const names[] = {
-        [PAGE_NEUTRAL] = "", [PAGE_GOOD] = "good", [PAGE_BAD] = "bad"};
+        [HTML_PAGE_NEUTRAL] = "", [HTML_PAGE_GOOD] = "good", [HTML_PAGE_BAD] = "bad"};
     return names[mood];
 }
 
-void page_begin(const char *title, struct buf *out)
+void html_page_begin(const char *title, struct buf *out)
 {
     put("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -68,10 +68,10 @@ void page_begin(const char *title, struct buf *out)
     buf_printf(out, "<style>%s\n%s</style>\n</head>\n<body>\n<main>\n", page_css, chart_css);
 }
 
-void page_verdict(enum page_mood mood, const char *headline, const char *reason, const char *note,
-                  struct buf *out)
+void html_page_verdict(enum html_page_mood mood, const char *headline, const char *reason,
+                       const char *note, struct buf *out)
 {
-    buf_printf(out, "<header class=\"verdict %s\">\n", page_class(mood));
+    buf_printf(out, "<header class=\"verdict %s\">\n", html_page_class(mood));
     put("<h1>", headline, "</h1>\n", out);
     if (is_there(reason))
         put("<p class=\"reason\">", reason, "</p>\n", out);
@@ -80,13 +80,13 @@ void page_verdict(enum page_mood mood, const char *headline, const char *reason,
     buf_printf(out, "</header>\n<section>\n");
 }
 
-void page_measures_begin(struct buf *out)
+void html_page_measures_begin(struct buf *out)
 {
     buf_printf(out, "<dl class=\"measures\">\n");
 }
 
-void page_measure(const char *name, const char *meaning, enum page_mood mood, const char *figure,
-                  const char *note, struct buf *out)
+void html_page_measure(const char *name, const char *meaning, enum html_page_mood mood,
+                       const char *figure, const char *note, struct buf *out)
 {
     if (is_there(meaning)) {
         put("<div><dt><abbr title=\"", meaning, "\">", out);
@@ -94,34 +94,34 @@ void page_measure(const char *name, const char *meaning, enum page_mood mood, co
     } else {
         put("<div><dt>", name, "</dt>", out);
     }
-    buf_printf(out, "<dd class=\"%s\">", page_class(mood));
+    buf_printf(out, "<dd class=\"%s\">", html_page_class(mood));
     put("", figure, "", out);
     if (is_there(note))
         put("<small>", note, "</small>", out);
     buf_printf(out, "</dd></div>\n");
 }
 
-void page_measures_end(struct buf *out)
+void html_page_measures_end(struct buf *out)
 {
     buf_printf(out, "</dl>\n");
 }
 
-void page_section(const char *title, struct buf *out)
+void html_page_section(const char *title, struct buf *out)
 {
     put("</section>\n<section>\n<h2>", title, "</h2>\n", out);
 }
 
-void page_subtitle(const char *title, struct buf *out)
+void html_page_subtitle(const char *title, struct buf *out)
 {
     put("<h3>", title, "</h3>\n", out);
 }
 
-void page_paragraph(const char *text, struct buf *out)
+void html_page_paragraph(const char *text, struct buf *out)
 {
     put("<p class=\"muted\">", text, "</p>\n", out);
 }
 
-void page_table_begin(const char *const *titles, size_t count, struct buf *out)
+void html_page_table_begin(const char *const *titles, size_t count, struct buf *out)
 {
     buf_printf(out, "<div class=\"scroll\"><table%s>\n", titles != NULL ? " class=\"wide\"" : "");
     if (titles != NULL) {
@@ -133,23 +133,24 @@ void page_table_begin(const char *const *titles, size_t count, struct buf *out)
     buf_printf(out, "<tbody>\n");
 }
 
-void page_row_begin(struct buf *out)
+void html_page_row_begin(struct buf *out)
 {
     buf_printf(out, "<tr>");
 }
 
-void page_cell(enum page_mood mood, const char *text, struct buf *out)
+void html_page_cell(enum html_page_mood mood, const char *text, struct buf *out)
 {
-    buf_printf(out, mood == PAGE_NEUTRAL ? "<td>" : "<td class=\"%s\">", page_class(mood));
+    buf_printf(out, mood == HTML_PAGE_NEUTRAL ? "<td>" : "<td class=\"%s\">",
+               html_page_class(mood));
     put("", text, "</td>", out);
 }
 
-void page_row_name(const char *text, struct buf *out)
+void html_page_row_name(const char *text, struct buf *out)
 {
     put("<th scope=\"row\">", text, "</th>", out);
 }
 
-void page_cell_detail(const char *text, const char *detail, struct buf *out)
+void html_page_cell_detail(const char *text, const char *detail, struct buf *out)
 {
     put("<td>", text, "", out);
     if (is_there(detail))
@@ -157,17 +158,17 @@ void page_cell_detail(const char *text, const char *detail, struct buf *out)
     buf_printf(out, "</td>");
 }
 
-void page_row_end(struct buf *out)
+void html_page_row_end(struct buf *out)
 {
     buf_printf(out, "</tr>\n");
 }
 
-void page_table_end(struct buf *out)
+void html_page_table_end(struct buf *out)
 {
     buf_printf(out, "</tbody>\n</table></div>\n");
 }
 
-void page_end(const char *footer, struct buf *out)
+void html_page_end(const char *footer, struct buf *out)
 {
     put("</section>\n<footer>", footer, "</footer>\n</main>\n</body>\n</html>\n", out);
 }
