@@ -11,7 +11,7 @@ RUN make WERROR=-Werror all && make unit && make install DESTDIR=/out PREFIX=/us
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libpq5 libarchive13 libcurl4 \
-        libzstd1 libfyaml0 libjansson4 libxxhash0 libssl3 libs3-2 libexpat1 libmicrohttpd12 tzdata \
+        libzstd1 libfyaml0 libjansson4 libxxhash0 libssl3 libs3-2 libexpat1 libmicrohttpd12 libsodium23 tzdata \
         ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin mainstay
