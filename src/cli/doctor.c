@@ -94,11 +94,12 @@ void doctor_check_clock(struct check_list *list, struct store *store, const stru
         check_fix(list, "timedatectl set-ntp true");
 }
 
-void doctor_check_repository(struct check_list *list, struct session *session, bool *out_open)
+void doctor_check_repository(struct check_list *list, struct session *session,
+                             const struct config *config, bool *out_open)
 {
     struct error err;
     char id[2 * REPOSITORY_ID_BYTES + 1];
-    *out_open = repository_open(session->store, &session->repository, &err);
+    *out_open = session_open_repository(session, config, &err);
     if (!*out_open) {
         doctor_add_error(list, "repository.open", &err);
         if (err.kind == ERROR_NOT_FOUND)
