@@ -11,7 +11,8 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 OPT ?= -O2 -D_FORTIFY_SOURCE=2
 HARDEN ?= -fstack-protector-strong -fPIE
 CPPFLAGS += -iquote include -iquote . -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
-CFLAGS += -std=gnu17 -g $(OPT) $(HARDEN) $(WARN) $(WERROR) -pthread
+# Debug information names no directory of this machine: the same source gives the same bytes.
+CFLAGS += -std=gnu17 -g -fdebug-prefix-map=$(CURDIR)=. $(OPT) $(HARDEN) $(WARN) $(WERROR) -pthread
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
@@ -36,7 +37,8 @@ TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
 TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t)
-TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t) $(CONFORMANCE)
+TESTS_SLOW = $(wildcard tests/integration/*.t tests/fault/*.t tests/conformance/*.t tests/docs/*.t) \
+             $(CONFORMANCE)
 export B
 
 all: $(B)/mainstay $(B)/mainstayd ## build the programs
@@ -111,11 +113,22 @@ check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, RO
 	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
 	@ROUNDS=$${ROUNDS:-500} tests/run -l 3600 $(B)/tests/unit/snapshot/test_expire_killed
 
+check-fresh: ## a new user on a bare Debian 12: git clone, make demo, make check (root; FRESH_ONLY=demo)
+	@tests/fresh/run
+
 deps: ## install what building and testing needs (root); nothing to do where it is there
 	@tests/lib/deps build test s3
 
 install: all ## the programs, manual pages and shell completion: DESTDIR, PREFIX
 	@tests/lib/install "$(B)" "$(DESTDIR)" "$(PREFIX)"
+
+deb: all ## a Debian package, ./mainstay_*.deb: `apt install ./mainstay_*.deb`
+	@k8s/debian/build "$(B)" .
+
+check-deb: ## the package on a bare Debian 12, built in two places with the same bytes (root)
+	@tests/lib/deps build test deb
+	$(SUB) all
+	@CHECK_ALL=1 tests/run -l 1800 tests/integration/deb.t
 
 sanitize: ## unit, golden and conformance tests under ASan, UBSan and the leak check
 	@tests/lib/deps build test s3
@@ -171,6 +184,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-fresh check-deb deb deps install sanitize run-sanitize coverage \
         run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:

@@ -30,6 +30,8 @@ MUST_CHECK bool dir_remove_all(const char *path, struct error *err);
 
 /* Appends the whole file to out; ERROR_INVALID above out's maximum. */
 MUST_CHECK bool file_read_all(const char *path, struct buf *out, struct error *err);
+/* The same from where a descriptor stands; the path is for messages. */
+MUST_CHECK bool file_read_rest(int fd, const char *path, struct buf *out, struct error *err);
 /* Temporary file beside it, write, fsync, rename, fsync of the directory. Replaces. */
 MUST_CHECK bool file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode,
                                   struct error *err);

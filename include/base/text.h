@@ -38,6 +38,7 @@ const char *text_time_exact_us(int64_t unix_us, char out[TEXT_SIZE]);
 const char *text_time_compact_us(int64_t unix_us, char out[TEXT_SIZE]);
 /* "20260301T120005.250000Z": sorts by time, fit for object names. */
 const char *text_time_key_us(int64_t unix_us, char out[TEXT_SIZE]);
+MUST_CHECK bool text_to_time_key_us(const char *text, int64_t *out);
 /* Parses what text_time_us prints (fraction and offset "+hh:mm" allowed; a zone is required). */
 MUST_CHECK bool text_to_time_us(const char *text, int64_t *out);
 

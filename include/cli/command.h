@@ -40,6 +40,7 @@ struct command {
     const char *examples[COMMAND_MAX_EXAMPLES];
     bool hidden;       /* left out of the overview */
     bool for_server;   /* PostgreSQL runs it: 1 says "not there", whatever fails is above 125 */
+    bool confined;     /* starts no program: its system calls are limited (base/harden.h) */
     bool shows_config; /* runs with a configuration that has problems */
     command_fn run;
 };

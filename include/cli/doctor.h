@@ -17,6 +17,8 @@ void doctor_check_store(struct check_list *list, struct store *store,
                         const struct random_source *random);
 /* The store's clock against ours: more than 60 s is a warning, more than 10 min fails. */
 void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock);
+/* Whether secrets can be kept out of swap (base/secret.h). */
+void doctor_check_memory(struct check_list *list);
 /* *out_open says whether the repository can be used by later checks. */
 void doctor_check_repository(struct check_list *list, struct session *session,
                              const struct config *config, bool *out_open);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "drill/drill.h"
 #include "postgres/connection.h"
 #include "repository/key_source.h"
 #include "repository/repository.h"
@@ -35,6 +36,8 @@ MUST_CHECK bool config_fill_helpdesk(const struct config *config, struct secret 
 void config_fill_snapshot(const struct config *config, struct snapshot_options *out);
 void config_fill_restore(const struct config *config, struct restore_options *out);
 void config_fill_verify(const struct config *config, struct verify_options *out);
+/* Sizes, places, goals and budgets of a drill. */
+void config_fill_drill(const struct config *config, struct drill_options *out);
 /* Everything but the connection. */
 void config_fill_wal_stream(const struct config *config, struct wal_stream_options *out);
 /* ERROR_USAGE for a time zone that is none. *zone, NULL before, is what *out borrows: released by

@@ -14,6 +14,8 @@ enum alert_kind {
     ALERT_WAL_GAP,
     ALERT_SLOT_DANGER,
     ALERT_VERIFY_FAILED,
+    ALERT_DRILL_STALE,
+    ALERT_DRILL_FAILED,
     ALERT_UNREADABLE,
     ALERT_STORE_DOWN,
     ALERT_SERVER_DOWN,
@@ -26,8 +28,10 @@ enum { ALERT_TEXT_SIZE = 512, ALERT_NAME_SIZE = 40 };
 struct alert_limits {
     int64_t snapshot_age_us; /* 0 = never an alert */
     int64_t wal_lag_us;      /* 0 = never an alert */
+    int64_t drill_age_us;    /* 0 = never an alert */
     uint64_t failures;       /* of a job in a row */
     bool takes_snapshots;    /* only then no snapshot at all is stale */
+    bool holds_drills;       /* only then no drill at all is stale */
 };
 
 /* A change to be told. */

@@ -48,6 +48,13 @@ struct facts {
     uint64_t verify_parts;
     uint64_t verify_parts_read;
     uint64_t verify_parts_damaged;
+    /* restore drills, by their proofs in the repository; 0 = none */
+    int64_t drill_last_us;
+    int64_t drill_good_us;
+    uint64_t drill_failures; /* since the last good one: */
+    int64_t drill_duration_us;
+    int64_t drill_rto_us; /* -1 = not measured */
+    int64_t drill_rpo_us;
     /* all objects, counted less often than the rest */
     bool has_objects;
     uint64_t object_count;

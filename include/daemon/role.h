@@ -17,6 +17,7 @@ enum role_id {
     ROLE_SNAPSHOT,
     ROLE_VERIFY,
     ROLE_EXPIRE,
+    ROLE_DRILL,
     ROLE_DISPATCH, /* sends what runbooks queued for webhooks */
     ROLE_COUNT,
 };

@@ -87,6 +87,16 @@ struct drill_proof {
 MUST_CHECK bool drill_proof_init(struct drill_proof *proof, struct error *err);
 void drill_proof_release(struct drill_proof *proof);
 
+/* Puts a new value (malloc'd, NULL when memory was short) in the place of a text. Takes value. */
+MUST_CHECK bool drill_proof_set(char **text, char *value, struct error *err);
+/* Appends a check, skipped until somebody says otherwise. Borrowed from the proof until the next
+ * one is added; NULL when memory is short. */
+MUST_CHECK struct drill_check *drill_proof_add_check(struct drill_proof *proof, const char *name,
+                                                     const char *promise, struct error *err);
+
+/* What is longer is cut when it is stored. */
+enum { DRILL_TEXT_MAX = 4000 };
+
 /* As the JSON object that is stored: members of "drills/" in FORMAT.md. Gives a new value. */
 MUST_CHECK struct value *drill_proof_to_value(const struct drill_proof *proof, struct error *err);
 /* Unknown members are ignored. ERROR_CORRUPT with what is missing or of the wrong shape. */

@@ -24,6 +24,8 @@ struct http_options {
     const char *ca_file; /* PEM; NULL: the system's. Borrowed until http_client_new returns */
     int64_t connect_timeout_us; /* 0: 10 s */
     int64_t stall_timeout_us;   /* no byte moves in either direction for this long; 0: 60 s */
+    int64_t total_timeout_us;   /* of a whole request, for answers that are small; 0: none */
+    bool direct;                /* through no proxy, whatever the environment says */
 };
 
 struct http_header {
@@ -56,6 +58,11 @@ MUST_CHECK bool http_client_new(const struct http_options *options, struct http_
                                 struct error *err);
 /* No request may be in flight. NULL is allowed. */
 void http_client_free(struct http_client *client);
+
+/* Whether nobody in between can read or change what goes to a URL: https, or this machine itself.
+ * ERROR_REFUSED otherwise, ERROR_INVALID for what is no URL; the URL, which may be a secret, is in no
+ * message. */
+MUST_CHECK bool http_url_is_private(const char *url, struct error *err);
 
 void http_response_init(struct http_response *response, size_t body_max);
 void http_response_release(struct http_response *response);

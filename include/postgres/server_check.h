@@ -2,6 +2,7 @@
  * What `mainstay doctor` can find out about a PostgreSQL server, over a replication connection and,
  * where that is allowed, an ordinary one. Each finding comes with the statement that mends it.
  *
+ *     server.tls                     certificates are verified, unless the server is local
  *     server.replication_connection  pg_hba.conf, password, REPLICATION: tried by connecting
  *     server.version                 13 to 18
  *     server.role                    which power the role has

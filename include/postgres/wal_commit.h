@@ -7,6 +7,7 @@
 #ifndef POSTGRES_WAL_COMMIT_H
 #define POSTGRES_WAL_COMMIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,13 @@ struct wal_piece {
  * records that lie in the piece completely; 0: there is none. The first thing that is no record
  * ends the search: zeros behind the end of the WAL, or what a segment switch leaves. */
 int64_t wal_last_commit_us(const struct wal_piece *piece);
+
+/* The last record that begins in the piece and lies in it completely; false: there is none. What
+ * ends the search is the same. */
+struct wal_record_place {
+    uint64_t start_lsn;
+    uint64_t end_lsn; /* where the next one may begin, page headers not passed */
+};
+bool wal_last_record(const struct wal_piece *piece, struct wal_record_place *out);
 
 #endif

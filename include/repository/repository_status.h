@@ -3,6 +3,7 @@
 #define REPOSITORY_REPOSITORY_STATUS_H
 
 #include "repository/catalog.h"
+#include "repository/drill_record.h"
 #include "repository/run_record.h"
 
 struct repository_status {
@@ -30,7 +31,8 @@ struct repository_status {
     int64_t recoverable_last_us;
     struct run_coverage verified;
     int64_t expire_last_us; /* 0 = never */
-    bool counted;           /* every object of the repository was listed: */
+    struct drill_summary drills;
+    bool counted; /* every object of the repository was listed: */
     uint64_t object_count;
     uint64_t object_bytes;
 };

@@ -46,6 +46,8 @@ struct restore_result {
     uint64_t files_differ;  /* restored, but not as the server had them: the caller ends with the
                                exit code for ERROR_CORRUPT; log_event named them */
     int64_t duration_us;
+    int64_t planned_us;         /* since the start: the plan was made, */
+    int64_t fetched_us;         /* and all packs were read and their pages written */
     uint32_t recovery_timeline; /* that PostgreSQL will follow; 0 without a recovery */
 };
 

@@ -7,8 +7,12 @@
  *   exceptions  by step and what: count, the first ids
  *   approvals, signals, notices (by state), batches (by step: number, targets, milliseconds)
  *   exits       the criteria as they were judged last
- *   timeline    all events (run_report only)
- *   audit       events, head
+ *   timeline    all events (run_report with timeline only)
+ *   impact      (the same) what happened to the helpdesk from a day before the run to a day after
+ * it: hours (hour 0 begins with the run: opened), opened_before and _since, span_s, answered_* and
+ * response_*_s (median of the first public answer), of_run, of_run_open, open_now, lead_s (from the
+ * run's beginning to the signal "dashboard"; absent: none was given); or problem: why this cannot
+ * be known audit       events, head
  */
 #ifndef RUNBOOK_RUN_REPORT_H
 #define RUNBOOK_RUN_REPORT_H

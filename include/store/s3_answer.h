@@ -33,8 +33,9 @@ void s3_problem_parse(struct s3_problem *problem, const void *body, size_t len);
 /* Fills err from the table: `what` is "put object \"k\" in bucket \"b\"". Returns false. */
 bool s3_problem_report(const struct s3_problem *problem, const char *what, struct error *err);
 
-/* True when other keys may help: the store refused the ones that were used. */
-bool s3_problem_is_about_keys(const struct s3_problem *problem);
+/* True when other keys may help: the store refused the ones that were used. Ceph says AccessDenied
+ * for a session token that has expired, and InvalidArgument for one that it cannot read. */
+bool s3_problem_is_about_keys(const struct s3_problem *problem, bool has_session_token);
 
 /* As the store gave it: the key is not relative to our prefix. */
 struct s3_object {

@@ -7,8 +7,10 @@
  * (tests) s3://bucket/prefix?endpoint=HOST[:PORT]|URL&region=R&style=path|host&signature=v4|v2
  *
  * Credentials, in this order: files (Kubernetes Secret mounts), the environment
- * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), the shared credentials file with
- * its profile. Files are read again when the store refuses the key, so that rotation works.
+ * (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), web identity (IRSA), the shared
+ * credentials file with its profile, container credentials (EKS pod identity, ECS), EC2 instance
+ * metadata: store/s3_credentials.h tells all about them. They are read again when the store refuses
+ * the key, and renewed before they expire.
  */
 #ifndef STORE_STORE_OPEN_H
 #define STORE_STORE_OPEN_H

@@ -128,11 +128,8 @@ bool dir_remove_all(const char *path, struct error *err)
     return true;
 }
 
-bool file_read_all(const char *path, struct buf *out, struct error *err)
+bool file_read_rest(int fd, const char *path, struct buf *out, struct error *err)
 {
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, errno, "could not open \"%s\"", path);
     for (;;) {
         size_t room = out->max_bytes - out->len;
         size_t want = room < 65536 ? room : 65536;
@@ -152,6 +149,14 @@ bool file_read_all(const char *path, struct buf *out, struct error *err)
                              path, out->max_bytes);
         out->len += (size_t)got;
     }
+}
+
+bool file_read_all(const char *path, struct buf *out, struct error *err)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(err, errno, "could not open \"%s\"", path);
+    return file_read_rest(fd, path, out, err);
 }
 
 bool file_write_at(int fd, const char *path, const void *bytes, size_t len, uint64_t offset,

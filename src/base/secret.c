@@ -1,10 +1,15 @@
 #include "base/secret.h"
 
-#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { SECRET_MAX_BYTES = 16384 };
 
@@ -14,16 +19,55 @@ void secret_wipe(void *bytes, size_t len)
         explicit_bzero(bytes, len);
 }
 
+/* ---- locked memory ---- */
+
+static size_t page_aligned(size_t len)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (len + page - 1) / page * page;
+}
+
+void *secret_alloc(size_t len)
+{
+    size_t size = page_aligned(len);
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED)
+        return NULL;
+    (void)mlock(bytes, size); /* over the limit it is memory that may be swapped */
+    (void)madvise(bytes, size, MADV_DONTDUMP);
+    return bytes;
+}
+
+void secret_free(void *bytes, size_t len)
+{
+    if (bytes == NULL)
+        return;
+    secret_wipe(bytes, len);
+    (void)munmap(bytes, page_aligned(len));
+}
+
+bool secret_can_lock(size_t len)
+{
+    size_t size = page_aligned(len);
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED)
+        return false;
+    bool locked = mlock(bytes, size) == 0;
+    (void)munmap(bytes, size);
+    return locked;
+}
+
+/* ---- texts ---- */
+
 void secret_release(struct secret *secret)
 {
-    secret_wipe(secret->text, secret->len);
-    free(secret->text);
+    secret_free(secret->text, secret->len + 1);
     *secret = (struct secret){0};
 }
 
 static bool set_bytes(struct secret *secret, const char *bytes, size_t len, struct error *err)
 {
-    char *copy = malloc(len + 1);
+    char *copy = secret_alloc(len + 1);
     if (copy == NULL)
         return error_no_memory(err, "a secret");
     memcpy(copy, bytes, len);
@@ -38,11 +82,39 @@ bool secret_set(struct secret *secret, const char *text, struct error *err)
     return set_bytes(secret, text, strlen(text), err);
 }
 
-bool secret_read_file(struct secret *secret, const char *path, struct error *err)
+/* ---- files ---- */
+
+static bool check_mode(int fd, const char *path, struct error *err)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return error_set_errno(err, errno, "could not inspect \"%s\"", path);
+    bool everybody = (info.st_mode & S_IRWXO) != 0;
+    if (!S_ISREG(info.st_mode) || (!everybody && (info.st_mode & S_IWGRP) == 0))
+        return true; /* what is piped in belongs to whoever wrote it */
+    (void)error_set(err, ERROR_REFUSED, "secret file \"%s\" can be %s (mode %04o)", path,
+                    everybody ? "used by everybody on this machine" : "replaced by its group",
+                    (unsigned)info.st_mode & 07777);
+    return error_hint(err, "chmod 0400 (or 0440 for its group); a Secret of Kubernetes is mounted "
+                           "with defaultMode: 0440.");
+}
+
+bool secret_read_private_file(const char *path, struct buf *out, struct error *err)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(err, errno, "could not open \"%s\"", path);
+    return check_mode(fd, path, err) && file_read_rest(fd, path, out, err);
+}
+
+typedef bool (*read_fn)(const char *path, struct buf *out, struct error *err);
+
+static bool take_first_line(struct secret *secret, const char *path, read_fn read_all,
+                            struct error *err)
 {
     struct buf content;
     buf_init(&content, SECRET_MAX_BYTES);
-    bool done = file_read_all(path, &content, err);
+    bool done = read_all(path, &content, err);
     if (done) {
         size_t len = 0;
         while (len < content.len && content.data[len] != '\n' && content.data[len] != '\r' &&
@@ -54,6 +126,16 @@ bool secret_read_file(struct secret *secret, const char *path, struct error *err
     secret_wipe(content.data, content.cap);
     buf_release(&content);
     return done;
+}
+
+bool secret_read_file(struct secret *secret, const char *path, struct error *err)
+{
+    return take_first_line(secret, path, secret_read_private_file, err);
+}
+
+bool secret_read_issued_file(struct secret *secret, const char *path, struct error *err)
+{
+    return take_first_line(secret, path, file_read_all, err);
 }
 
 bool secret_is_set(const struct secret *secret)

@@ -322,6 +322,16 @@ bool text_to_time_us(const char *text, int64_t *out)
     return true;
 }
 
+bool text_to_time_key_us(const char *text, int64_t *out)
+{
+    char iso[TEXT_SIZE];
+    if (strlen(text) != sizeof "20260301T120005.250000Z" - 1)
+        return false;
+    (void)snprintf(iso, sizeof iso, "%.4s-%.2s-%.5s:%.2s:%s", text, text + 4, text + 6, text + 11,
+                   text + 13);
+    return text_to_time_us(iso, out);
+}
+
 void text_hex(const void *bytes, size_t len, char *out)
 {
     static const char digits[] = "0123456789abcdef";

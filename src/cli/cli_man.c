@@ -80,6 +80,8 @@ static const char *group_name(enum option_group group)
         return "snapshot.*";
     case GROUP_RESTORE:
         return "restore.*";
+    case GROUP_DRILL:
+        return "drill.*";
     case GROUP_DAEMON:
         return "daemon.*, alert.*";
     case GROUP_WAL:
@@ -93,7 +95,7 @@ static const char *group_name(enum option_group group)
     case GROUP_RUNBOOK:
         return "runbook.*";
     default:
-        return "log.*";
+        return "process.*, log.*";
     }
 }
 
@@ -246,6 +248,10 @@ static const struct entry daemon_flags[] = {
     {"--config FILE", "The configuration. Default: $MAINSTAY_CONFIG, ./mainstay.yaml or "
                       "/etc/mainstay/mainstay.yaml."},
     {"--check", "Read the configuration, say what is wrong, start nothing."},
+    {"--health",
+     "Ask the daemon of this configuration for /healthz and end with status 0 when it is "
+     "alive: the health check of a container, where there is no shell."},
+    {"--no-seccomp", "Jobs may make any system call, as with process.seccomp: no."},
     {"--version, --help", "Print that."},
 };
 
@@ -274,6 +280,9 @@ static const struct entry daemon_alerts[] = {
     {"slot-danger", "Less than a fifth of what max_slot_wal_keep_size allows is left for our slot, "
                     "or the server has taken its WAL."},
     {"verify-failed", "A part of the repository was damaged when it was read last."},
+    {"drill-stale", "The last good restore drill is older than alert.drill-age, where drills are "
+                    "held."},
+    {"drill-failed", "The last restore drill failed."},
     {"snapshot-unreadable", "The manifest of a snapshot cannot be read."},
     {"store-down", "The repository could not be read three times in a row."},
     {"server-down", "The server does not answer."},
@@ -285,8 +294,9 @@ void man_put_daemon(struct buf *out)
     put_title("MAINSTAYD", 8, out);
     buf_printf(out, ".SH NAME\nmainstayd \\- the backup daemon of mainstay\n"
                     ".SH SYNOPSIS\n.B mainstayd\n[\\fIOPTION\\fR]...\n.SH DESCRIPTION\n");
-    put_roff("Runs the jobs of mainstay: the WAL stream all the time, snapshots, verification and "
-             "clean-ups by their schedules. Each job is the command of the same name in a process "
+    put_roff("Runs the jobs of mainstay: the WAL stream all the time, snapshots, verification, "
+             "clean-ups and restore drills by their schedules. Each job is the command of the same "
+             "name in a process "
              "of its own, so that a crash in one never stops another.\n",
              out);
     buf_printf(out, ".PP\n");

@@ -2,6 +2,7 @@
 #include "cli/check_view.h"
 #include "cli/command_rows.h"
 #include "cli/helpdesk_session.h"
+#include "cli/identity.h"
 #include "cli/output.h"
 
 #include "base/cleanup.h"
@@ -192,14 +193,6 @@ static bool read_given(const struct invocation *call, struct given *out, struct 
     return true;
 }
 
-/* Each is to be given to persons and pods; a person with the first two could approve their own. */
-static const char grants[] =
-    "give each login what it needs, nothing more:\n"
-    "  GRANT mainstay_planner TO login;     -- plan, lint, status, report: reads the views\n"
-    "  GRANT mainstay_runner TO login;      -- run, undo, pause, cancel, suppress\n"
-    "  GRANT mainstay_approver TO login;    -- approve; not somebody who is a runner\n"
-    "  GRANT mainstay_dispatcher TO login;  -- mainstayd: sends notices\n";
-
 static bool print_installed(const struct invocation *call, const struct adapter *adapter,
                             const struct adapter_state *before, struct error *err)
 {
@@ -215,7 +208,8 @@ static bool print_installed(const struct invocation *call, const struct adapter 
     if (before->present)
         buf_printf(&text, "  was version %s; runs, ledger and notices are as they were\n",
                    before->version);
-    buf_printf(&text, "%s", grants);
+    buf_printf(&text, "give each login what it needs, nothing more:\n");
+    identity_put_memberships(&text);
     buf_printf(&text, "prove it: mainstay adapter check\n");
     bool done = output_write(call, &text, err);
     buf_release(&text);

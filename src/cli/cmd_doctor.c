@@ -2,6 +2,8 @@
 #include "cli/check_view.h"
 #include "cli/command_rows.h"
 #include "cli/doctor.h"
+#include "cli/identity.h"
+#include "cli/output.h"
 
 #include "base/cleanup.h"
 #include "config/config_fill.h"
@@ -9,6 +11,7 @@
 #include "postgres/wal_receiver.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* The newest readable snapshot says which cluster the repository belongs to. */
 static bool expected_system(const struct session *session, uint64_t *out, bool *out_known,
@@ -99,6 +102,7 @@ static void examine(struct check_list *list, const struct invocation *call)
     bool repository = false;
     CLEANUP(secret_release) struct secret password = {0};
     CLEANUP(session_close) struct session session = {0};
+    doctor_check_memory(list);
     bool server = config_fill_connection(config, &password, &options, &err);
     if (server) {
         if (invocation_has(call, "fix"))
@@ -117,8 +121,46 @@ static void examine(struct check_list *list, const struct invocation *call)
         check_system(list, &session, &options);
 }
 
+/* --- rights ----------------------------------------------------------------------------------- */
+
+static bool print_grants(const struct invocation *call, const char *name, struct error *err)
+{
+    CLEANUP(buf_release) struct buf text;
+    const struct identity *only = NULL;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    if (strcmp(name, "all") != 0 && !identity_find(name, &only, err))
+        return false;
+    for (size_t i = 0; i < identity_count(); i++)
+        if (only == NULL || only == identity_at(i))
+            identity_put_grants(identity_at(i), &text);
+    return output_write(call, &text, err);
+}
+
+/* Always JSON: it goes into a file. */
+static bool print_policy(const struct invocation *call, const char *name, struct error *err)
+{
+    CLEANUP(buf_release) struct buf text;
+    CLEANUP(value_cleanup) struct value *policy = NULL;
+    const char *url = config_text(&call->config, OPTION_REPOSITORY_URL);
+    const struct identity *identity;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    if (!identity_find(name, &identity, err))
+        return false;
+    policy = identity_policy(identity, url, err);
+    if (policy == NULL || !value_print(policy, true, &text, err))
+        return false;
+    buf_printf(&text, "\n");
+    return output_write(call, &text, err);
+}
+
 static bool run_doctor(struct invocation *call, struct error *err)
 {
+    const char *grants = invocation_value(call, "print-grants");
+    const char *policy = invocation_value(call, "print-iam");
+    if (grants != NULL)
+        return print_grants(call, grants, err);
+    if (policy != NULL)
+        return print_policy(call, policy, err);
     CLEANUP(free_pointer) struct check_list *list = calloc(1, sizeof *list);
     if (list == NULL)
         return error_no_memory(err, "the checks");
@@ -136,7 +178,14 @@ const struct command command_doctor = {
     .groups = GROUP_REPOSITORY | GROUP_POSTGRES | GROUP_SLOT | GROUP_LOG,
     .flags = {{"fix", NULL, NULL,
                "Make the replication slot of the WAL stream when it is missing. What else is wrong "
-               "is yours to mend: settings, grants and the repository; the statement is shown."}},
-    .examples = {"mainstay doctor --repo /srv/backup --connection 'host=/run/postgresql'"},
+               "is yours to mend: settings, grants and the repository; the statement is shown."},
+              {"print-grants", "ROLE", NULL,
+               "Check nothing: print the SQL that makes the login of founder, writer, planner, "
+               "runner, approver, dispatcher, or of all."},
+              {"print-iam", "ROLE", NULL,
+               "Check nothing: print the IAM policy of founder, writer, reaper, reader or runner "
+               "for the bucket of repository.url."}},
+    .examples = {"mainstay doctor --repo /srv/backup --connection 'host=/run/postgresql'",
+                 "mainstay doctor --print-iam writer --repo s3://backup/main >writer.json"},
     .run = run_doctor,
 };

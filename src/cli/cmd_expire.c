@@ -297,6 +297,7 @@ const struct command command_snapshot_expire = {
     .examples = {"mainstay snapshot expire --repo /srv/backup --keep-daily 7 --keep-weekly 5 "
                  "--dry-run",
                  "mainstay snapshot expire --config /etc/mainstay/mainstay.yaml"},
+    .confined = true,
     .run = run_expire,
 };
 

@@ -229,6 +229,7 @@ static bool run_dispatch(struct invocation *call, struct error *err)
     const struct dispatch_options options = {
         .owner = owner,
         .webhook_directory = config_text(&call->config, OPTION_WEBHOOK_DIRECTORY),
+        .plain_http = config_bool(&call->config, OPTION_WEBHOOK_PLAIN_HTTP),
         .clock = &clock_system,
         .random = &random_system};
     if (!dispatcher_new(&options, &dispatcher, err) || !dispatch(call, dispatcher, &counts, err))
@@ -315,5 +316,6 @@ const struct command command_notice_dispatch = {
     .groups = GROUP_HELPDESK | GROUP_LOG,
     .flags = {{"follow", NULL, NULL, "Go on, and send what is queued from now on too."}},
     .examples = {"mainstay notice dispatch --webhook-directory /run/secrets/webhooks"},
+    .confined = true,
     .run = run_dispatch,
 };

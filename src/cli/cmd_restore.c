@@ -181,16 +181,28 @@ static bool restore(struct invocation *call, const struct session *session,
 }
 
 /* The server that recovers has neither the flags nor the environment of this call. */
+static void warn_of_credentials(const struct invocation *call)
+{
+    static const char *const names[] = {"AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE",
+                                        "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
+    const char *url = config_text(&call->config, OPTION_REPOSITORY_URL);
+    if (url == NULL || strncmp(url, "s3:", 3) != 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (call->world->getenv(names[i]) != NULL) {
+            log_event(LOG_WARNING, "restore.credentials",
+                      "the server fetches its WAL with credentials of its own: the variables of "
+                      "this call (AWS_...) must be in its environment, or the keys in a file");
+            return;
+        }
+}
+
 static bool print_commands(const struct invocation *call, const struct recovery_target *target,
                            struct buf *get, struct buf *clean, struct error *err)
 {
-    const char *url = config_text(&call->config, OPTION_REPOSITORY_URL);
     if (target->kind == TARGET_NONE)
         return true;
-    if (url != NULL && strncmp(url, "s3:", 3) == 0 && call->world->getenv("AWS_SECRET_ACCESS_KEY"))
-        log_event(LOG_WARNING, "restore.credentials",
-                  "the server fetches its WAL with credentials of its own: AWS_ACCESS_KEY_ID and "
-                  "AWS_SECRET_ACCESS_KEY must be in its environment, or in a file");
+    warn_of_credentials(call);
     return wal_command_put_get(call, target->kind != TARGET_LATEST, get, err) &&
            wal_command_put_clean(clean, err);
 }

@@ -128,6 +128,8 @@ static bool write_archive(const struct bundle *bundle, const struct signing_key 
     CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_set_errno(err, errno, "could not create \"%s\"", path);
+    /* For others, whatever the process's umask. */
+    (void)fchmod(fd, 0644);
     bool done = bundle_write(bundle, key, fd, err) && file_sync(fd, path, err);
     if (!done)
         (void)unlink(path);
@@ -341,6 +343,7 @@ static bool create_file(const char *path, const struct buf *text, mode_t mode, s
     CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return error_set_errno(err, errno, "could not create \"%s\"", path);
+    (void)fchmod(fd, mode); /* whatever the process's umask */
     bool done = file_write_at(fd, path, text->data, text->len, 0, err) && file_sync(fd, path, err);
     if (!done)
         (void)unlink(path);

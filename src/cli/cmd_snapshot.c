@@ -392,6 +392,7 @@ const struct command command_snapshot_create = {
               SESSION_TERM_FLAG},
     .examples = {"mainstay snapshot create --repo /srv/backup --connection 'host=/run/postgresql'",
                  "mainstay snapshot create --config /etc/mainstay/mainstay.yaml --json"},
+    .confined = true,
     .run = run_create,
 };
 

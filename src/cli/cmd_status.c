@@ -131,6 +131,22 @@ static bool add_runs(struct value *root, const struct status *status, struct err
            value_set_u64(runs, "verify_parts_damaged", read->parts_damaged, err);
 }
 
+/* Without a drill there is nothing to say. */
+static bool add_drills(struct value *root, const struct status *status, struct error *err)
+{
+    const struct drill_summary *from = &status->repository.drills;
+    if (from->count == 0)
+        return true;
+    struct value *drills = value_set_new_object(root, "drills", err);
+    return drills != NULL && value_set_u64(drills, "count", from->count, err) &&
+           value_set_u64(drills, "failures_in_row", from->failures_in_row, err) &&
+           value_set_i64(drills, "last_us", from->last_us, err) &&
+           value_set_i64(drills, "good_us", from->good_us, err) &&
+           value_set_i64(drills, "duration_us", from->duration_us, err) &&
+           value_set_i64(drills, "rto_us", from->rto_us, err) &&
+           value_set_i64(drills, "rpo_us", from->rpo_us, err);
+}
+
 static bool add_objects(struct value *root, const struct status *status, struct error *err)
 {
     if (!status->repository.counted)
@@ -155,8 +171,8 @@ static bool print_json(const struct invocation *call, const struct status *statu
         return false;
     return add_last(root, status, err) && add_recoverable(root, status, err) &&
            add_wal(root, status, err) && add_server(root, status, err) &&
-           add_runs(root, status, err) && add_objects(root, status, err) &&
-           output_value(call, root, err);
+           add_runs(root, status, err) && add_drills(root, status, err) &&
+           add_objects(root, status, err) && output_value(call, root, err);
 }
 
 static void put_last(const struct status *status, struct buf *out)
@@ -256,6 +272,27 @@ static void put_verified(const struct status *status, struct buf *out)
     buf_printf(out, "\n");
 }
 
+static void put_drills(const struct status *status, struct buf *out)
+{
+    char age[TEXT_SIZE];
+    char time[TEXT_SIZE];
+    char rto[TEXT_SIZE];
+    const struct drill_summary *from = &status->repository.drills;
+    buf_printf(out, "last drill    ");
+    if (from->count == 0) {
+        buf_printf(out, "none: that it can be restored is not proven\n");
+        return;
+    }
+    if (from->failures_in_row > 0)
+        buf_printf(out, "FAILED, %" PRIu64 " in a row; ", from->failures_in_row);
+    if (from->good_us == 0)
+        buf_printf(out, "none was good\n");
+    else
+        buf_printf(out, "good %s ago (%s), RTO %s\n",
+                   text_duration_us(status->now_us - from->good_us, age),
+                   text_time_us(from->good_us, time), text_duration_us(from->rto_us, rto));
+}
+
 static void put_objects(const struct status *status, struct buf *out)
 {
     char size[TEXT_SIZE];
@@ -281,6 +318,7 @@ static bool print_text(const struct invocation *call, const struct status *statu
     put_wal(status, &text);
     put_server(status, &text);
     put_verified(status, &text);
+    put_drills(status, &text);
     put_objects(status, &text);
     bool done = output_write(call, &text, err);
     buf_release(&text);
@@ -309,5 +347,6 @@ const struct command command_status = {
     .flags = {{"objects", NULL, NULL,
                "Count all objects of the repository too: a request for each thousand."}},
     .examples = {"mainstay status --repo /srv/backup", "mainstay status --json"},
+    .confined = true,
     .run = run_status,
 };

@@ -240,5 +240,6 @@ const struct command command_snapshot_verify = {
                "Store in the repository that this was read, and how it was."}},
     .examples = {"mainstay snapshot verify --repo /srv/backup",
                  "mainstay snapshot verify --repo /srv/backup --subset next/28 --record"},
+    .confined = true,
     .run = run_verify,
 };

@@ -233,6 +233,7 @@ const struct command command_wal_stream = {
                "After a gap go on with the WAL that the server still has. Take a new snapshot "
                "then: recovery cannot go through a gap."}},
     .examples = {"mainstay wal stream --repo /srv/backup --connection 'host=/run/postgresql'"},
+    .confined = true,
     .run = run_stream,
 };
 

@@ -1,5 +1,6 @@
 #include "cli/doctor.h"
 
+#include "base/secret.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -92,6 +93,17 @@ void doctor_check_clock(struct check_list *list, struct store *store, const stru
               text_duration_us(skew, text), theirs > ours ? "behind" : "ahead of");
     if (verdict != CHECK_OK)
         check_fix(list, "timedatectl set-ntp true");
+}
+
+void doctor_check_memory(struct check_list *list)
+{
+    static const char name[] = "process.memory_lock";
+    if (secret_can_lock(SECRET_LOCK_WANTED_BYTES)) {
+        check_add(list, name, CHECK_OK, "secrets are kept out of swap");
+        return;
+    }
+    check_add(list, name, CHECK_WARNING, "RLIMIT_MEMLOCK is too small: secrets may be swapped");
+    check_fix(list, "ulimit -l 8192; systemd: LimitMEMLOCK=8M; or encrypt the swap");
 }
 
 void doctor_check_repository(struct check_list *list, struct session *session,

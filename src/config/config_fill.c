@@ -116,6 +116,25 @@ void config_fill_verify(const struct config *config, struct verify_options *out)
     *out = (struct verify_options){.threads = (int)config_amount(config, OPTION_RESTORE_THREADS)};
 }
 
+void config_fill_drill(const struct config *config, struct drill_options *out)
+{
+    const char *preload = config_text(config, OPTION_DRILL_PRELOAD_LIBRARIES);
+    *out = (struct drill_options){
+        .scratch = config_text(config, OPTION_DRILL_SCRATCH),
+        .scratch_limit = (uint64_t)config_amount(config, OPTION_DRILL_SCRATCH_LIMIT),
+        .binaries = config_text(config, OPTION_DRILL_SERVER_BINARIES),
+        .user = config_text(config, OPTION_DRILL_USER),
+        .role = config_text(config, OPTION_DRILL_ROLE),
+        .preload = preload == NULL ? "" : preload,
+        .database = config_text(config, OPTION_DRILL_DATABASE),
+        .rto_goal_us = config_amount(config, OPTION_DRILL_RTO_GOAL),
+        .rpo_goal_us = config_amount(config, OPTION_DRILL_RPO_GOAL),
+        .amcheck_budget_us = config_amount(config, OPTION_DRILL_AMCHECK_BUDGET),
+        .timeout_us = config_amount(config, OPTION_DRILL_TIMEOUT),
+        .threads = (int)config_amount(config, OPTION_RESTORE_THREADS),
+    };
+}
+
 void config_fill_wal_stream(const struct config *config, struct wal_stream_options *out)
 {
     *out = (struct wal_stream_options){

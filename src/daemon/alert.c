@@ -83,6 +83,36 @@ static bool verify_failed(const struct look *look, char text[ALERT_TEXT_SIZE])
     return look->facts->verify_parts_damaged > 0;
 }
 
+/* Where nobody holds drills, there is nothing to be missed. */
+static bool drill_stale(const struct look *look, char text[ALERT_TEXT_SIZE])
+{
+    char age[TEXT_SIZE];
+    char limit[TEXT_SIZE];
+    const struct facts *facts = look->facts;
+    bool ever = facts->drill_good_us > 0;
+    bool held = look->limits->holds_drills || facts->drill_last_us > 0;
+    int64_t since_us = ever ? facts->drill_good_us : facts->started_us;
+    int64_t age_us = look->now_us - since_us;
+    (void)text_duration_us(look->limits->drill_age_us, limit);
+    if (ever)
+        (void)snprintf(text, ALERT_TEXT_SIZE,
+                       "the last good restore drill is %s old, allowed are %s",
+                       text_duration_us(age_us, age), limit);
+    else
+        (void)snprintf(text, ALERT_TEXT_SIZE, "no restore drill went well for %s", limit);
+    return look->limits->drill_age_us > 0 && facts->has_status && held &&
+           age_us > look->limits->drill_age_us;
+}
+
+static bool drill_failed(const struct look *look, char text[ALERT_TEXT_SIZE])
+{
+    (void)snprintf(text, ALERT_TEXT_SIZE,
+                   "the last restore drill failed, %" PRIu64
+                   " in a row; `mainstay drill show latest` names the first broken promise",
+                   look->facts->drill_failures);
+    return look->facts->drill_failures > 0;
+}
+
 static bool unreadable(const struct look *look, char text[ALERT_TEXT_SIZE])
 {
     (void)snprintf(text, ALERT_TEXT_SIZE, "%" PRIu64 " snapshots cannot be read",
@@ -114,6 +144,8 @@ static const struct {
     [ALERT_WAL_GAP] = {"wal-gap", wal_gap},
     [ALERT_SLOT_DANGER] = {"slot-danger", slot_danger},
     [ALERT_VERIFY_FAILED] = {"verify-failed", verify_failed},
+    [ALERT_DRILL_STALE] = {"drill-stale", drill_stale},
+    [ALERT_DRILL_FAILED] = {"drill-failed", drill_failed},
     [ALERT_UNREADABLE] = {"snapshot-unreadable", unreadable},
     [ALERT_STORE_DOWN] = {"store-down", store_down},
     [ALERT_SERVER_DOWN] = {"server-down", server_down},

@@ -1,23 +1,26 @@
 /* The daemon: a process around supervisor_run, and around the children that are its own. */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/harden.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "config/config_fill.h"
+#include "daemon/health.h"
 #include "daemon/leader.h"
 #include "daemon/supervisor.h"
 #include "daemon/version.h"
+#include "postgres/tls_policy.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 static const char usage[] =
     "mainstayd [--config FILE]   the backup daemon: jobs by schedule, metrics, alerts\n"
     "  --check      read the configuration, say what is wrong, start nothing\n"
+    "  --health     ask the daemon of this configuration whether it is alive\n"
+    "  --no-seccomp jobs may make any system call: for kernels that cannot limit them\n"
     "  --version\n"
     "  --help\n"
     "Options are those of the configuration file (`mainstay config example`) and the environment.\n"
@@ -26,17 +29,10 @@ static const char usage[] =
 struct arguments {
     const char *config_file;
     bool check;
+    bool health;
     bool hold_lock; /* a child of the daemon */
     bool text_only;
 };
-
-/* Memory holds passwords and keys: no core file, no reading by other processes of this user. */
-static void keep_memory_private(void)
-{
-    struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
 
 static bool parse(int argc, char **argv, struct arguments *out, struct error *err)
 {
@@ -44,6 +40,11 @@ static bool parse(int argc, char **argv, struct arguments *out, struct error *er
         const char *word = argv[i];
         if (strcmp(word, "--check") == 0) {
             out->check = true;
+        } else if (strcmp(word, "--health") == 0) {
+            out->health = true;
+        } else if (strcmp(word, "--no-seccomp") == 0) {
+            /* For the jobs, too: they inherit it. */
+            (void)setenv("MAINSTAY_PROCESS_SECCOMP", "no", 1);
         } else if (strcmp(word, "--hold-lock") == 0) {
             out->hold_lock = true;
         } else if (strcmp(word, "--config") == 0 && i + 1 < argc) {
@@ -77,6 +78,24 @@ static bool find_programs(char own[PATH_MAX], char **out_program, struct error *
     return error_set(err, ERROR_NOT_FOUND, "there is no program \"%s\"", program);
 }
 
+/* What works all the same, but not as safely as it could. */
+static void warn_of_risks(const struct config *config)
+{
+    static const enum option_id connections[] = {OPTION_POSTGRES_CONNECTION,
+                                                 OPTION_HELPDESK_CONNECTION};
+    char host[TLS_HOST_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(connections); i++) {
+        const char *conninfo = config_text(config, connections[i]);
+        if (conninfo != NULL && !tls_is_verified(conninfo, host))
+            log_event(LOG_WARNING, "daemon.tls",
+                      "%s: connections to %s do not verify the server; add sslmode=verify-full",
+                      option_row(connections[i])->name, host);
+    }
+    if (!secret_can_lock(SECRET_LOCK_WANTED_BYTES))
+        log_event(LOG_WARNING, "daemon.memlock",
+                  "secrets may be swapped: RLIMIT_MEMLOCK is too small (LimitMEMLOCK=8M)");
+}
+
 static bool run_daemon(const struct config_sources *sources, struct settings *settings,
                        struct error *err)
 {
@@ -86,7 +105,17 @@ static bool run_daemon(const struct config_sources *sources, struct settings *se
         return false;
     const struct supervisor_options options = {
         .sources = *sources, .own_program = own, .program = program, .getenv = getenv};
+    warn_of_risks(&settings->config);
     return supervisor_run(&options, settings, err);
+}
+
+static bool ask_health(const struct settings *settings, struct error *err)
+{
+    char url[HEALTH_URL_SIZE];
+    if (!health_url(settings, url, err) || !health_ask(url, err))
+        return false;
+    (void)printf("alive\n");
+    return true;
 }
 
 static bool run(int argc, char **argv, struct error *err)
@@ -108,16 +137,19 @@ static bool run(int argc, char **argv, struct error *err)
         (void)printf("the configuration is good\n");
         return true;
     }
+    if (arguments.health)
+        return ask_health(&settings, err);
     stop_install_handlers(); /* the daemon itself reads its signals from a descriptor */
     if (arguments.hold_lock)
-        return leader_hold(&settings, err);
+        return (!config_bool(&settings.config, OPTION_PROCESS_SECCOMP) || harden_confine(err)) &&
+               leader_hold(&settings, err);
     return run_daemon(&sources, &settings, err);
 }
 
 int main(int argc, char **argv)
 {
     struct error err;
-    keep_memory_private();
+    harden_process();
     if (run(argc, argv, &err))
         return 0;
     if (err.kind != ERROR_CANCELLED)

@@ -84,6 +84,22 @@ static bool take_runs(struct facts *facts, const struct value *root, struct erro
            value_get_u64(runs, "verify_parts_damaged", &facts->verify_parts_damaged, err);
 }
 
+static bool take_drills(struct facts *facts, const struct value *root, struct error *err)
+{
+    const struct value *drills;
+    facts->drill_last_us = 0;
+    facts->drill_good_us = 0;
+    facts->drill_failures = 0;
+    return value_find_object(root, "drills", &drills, err) &&
+           (drills == NULL ||
+            (value_get_i64(drills, "last_us", &facts->drill_last_us, err) &&
+             value_get_i64(drills, "good_us", &facts->drill_good_us, err) &&
+             value_get_u64(drills, "failures_in_row", &facts->drill_failures, err) &&
+             value_get_i64(drills, "duration_us", &facts->drill_duration_us, err) &&
+             value_get_i64(drills, "rto_us", &facts->drill_rto_us, err) &&
+             value_get_i64(drills, "rpo_us", &facts->drill_rpo_us, err)));
+}
+
 /* Not in every status: what is known stays known. */
 static bool take_objects(struct facts *facts, const struct value *root, struct error *err)
 {
@@ -103,7 +119,8 @@ bool facts_take_status(struct facts *facts, const void *text, size_t len, int64_
     struct value *root = value_parse(text, len, STATUS_MAX_BYTES, "the status", err);
     if (root == NULL || !take_snapshots(&read, root, err) || !take_wal(&read, root, err) ||
         !take_server(&read, root, err) || !take_recoverable(&read, root, err) ||
-        !take_runs(&read, root, err) || !take_objects(&read, root, err))
+        !take_runs(&read, root, err) || !take_drills(&read, root, err) ||
+        !take_objects(&read, root, err))
         return false;
     read.has_status = true;
     read.status_us = now_us;

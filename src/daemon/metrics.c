@@ -163,6 +163,40 @@ static bool expire_time(const struct moment *at, double *out)
 {
     return give(at->facts->expire_last_us > 0, seconds(at->facts->expire_last_us), out);
 }
+static bool has_drill(const struct moment *at)
+{
+    return at->facts->drill_good_us > 0;
+}
+static bool drill_ok(const struct moment *at, double *out)
+{
+    return give(at->facts->drill_last_us > 0, at->facts->drill_failures == 0, out);
+}
+static bool drill_failures(const struct moment *at, double *out)
+{
+    return give(at->facts->drill_last_us > 0, (double)at->facts->drill_failures, out);
+}
+static bool drill_time(const struct moment *at, double *out)
+{
+    return give(at->facts->drill_last_us > 0, seconds(at->facts->drill_last_us), out);
+}
+static bool drill_age(const struct moment *at, double *out)
+{
+    return give(has_drill(at), seconds(at->now->wall_us - at->facts->drill_good_us), out);
+}
+static bool drill_duration(const struct moment *at, double *out)
+{
+    return give(has_drill(at), seconds(at->facts->drill_duration_us), out);
+}
+static bool drill_rto(const struct moment *at, double *out)
+{
+    return give(has_drill(at) && at->facts->drill_rto_us >= 0, seconds(at->facts->drill_rto_us),
+                out);
+}
+static bool drill_rpo(const struct moment *at, double *out)
+{
+    return give(has_drill(at) && at->facts->drill_rpo_us >= 0, seconds(at->facts->drill_rpo_us),
+                out);
+}
 static bool alerts_sent(const struct moment *at, double *out)
 {
     return give(true, (double)at->facts->alerts_sent, out);
@@ -268,6 +302,19 @@ static const struct metric table[] = {
      verify_damaged, NULL},
     {"mainstay_last_expire_time_seconds", "gauge", "When a clean-up began last.", expire_time,
      NULL},
+    {"mainstay_drill_ok", "gauge", "Whether the last restore drill passed.", drill_ok, NULL},
+    {"mainstay_drill_failures", "gauge", "Restore drills that failed since the last good one.",
+     drill_failures, NULL},
+    {"mainstay_last_drill_time_seconds", "gauge", "When a restore drill began last.", drill_time,
+     NULL},
+    {"mainstay_last_good_drill_age_seconds", "gauge", "Age of the last good restore drill.",
+     drill_age, NULL},
+    {"mainstay_last_good_drill_duration_seconds", "gauge", "How long it took, checks included.",
+     drill_duration, NULL},
+    {"mainstay_drill_rto_seconds", "gauge",
+     "From nothing to a server that answers, in the last good restore drill.", drill_rto, NULL},
+    {"mainstay_drill_rpo_seconds", "gauge",
+     "What would have been lost had the source died when it began.", drill_rpo, NULL},
     {"mainstay_alerts_sent_total", "counter", "Alerts and recoveries that were delivered.",
      alerts_sent, NULL},
     {"mainstay_alerts_dropped_total", "counter", "Alerts given up after many attempts.",

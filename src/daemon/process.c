@@ -33,7 +33,7 @@ static void become(char *const *argv, int out_fd, pid_t parent)
         _exit(EXIT_CANNOT_START);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    int in_fd = open("/dev/null", O_RDONLY);
+    int in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (in_fd < 0 || dup2(in_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0)
         _exit(EXIT_CANNOT_START);
     (void)execv(argv[0], argv);

@@ -58,6 +58,13 @@ static const struct role table[ROLE_COUNT] = {
                      .fenced = true,
                      .pause_us = 300 * SECOND_US,
                      .pause_max_us = 3600 * (int64_t)SECOND_US},
+    [ROLE_DRILL] = {.name = "drill",
+                    .policy = ROLE_SCHEDULED,
+                    .words = {"drill", "run", "--json"},
+                    .has_option = true,
+                    .option = OPTION_DAEMON_DRILL_SCHEDULE,
+                    .pause_us = 300 * SECOND_US,
+                    .pause_max_us = 3600 * (int64_t)SECOND_US},
     /* Dispatchers share the work by claims of their own: it needs no leader. */
     [ROLE_DISPATCH] = {.name = "dispatch",
                        .policy = ROLE_ALWAYS,

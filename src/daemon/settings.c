@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "daemon/alert_text.h"
+#include "net/http_client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,18 @@ static bool load_secret(const struct config *config, enum option_id id, struct s
     return error_wrap(err, "%s", option_row(id)->name);
 }
 
+static bool load_url(const struct config *config, enum option_id id, struct secret *out,
+                     struct error *err)
+{
+    if (!load_secret(config, id, out, err))
+        return false;
+    if (!secret_is_set(out) || config_bool(config, OPTION_WEBHOOK_PLAIN_HTTP) ||
+        http_url_is_private(out->text, err))
+        return true;
+    err->kind = ERROR_USAGE;
+    return error_wrap(err, "%s", option_row(id)->name);
+}
+
 /* Tried out with values that need care, so that no alert fails on it later. */
 static bool load_template(struct settings *settings, struct error *err)
 {
@@ -94,9 +107,9 @@ static bool load_template(struct settings *settings, struct error *err)
 static bool load_alerts(struct settings *settings, struct error *err)
 {
     const struct config *config = &settings->config;
-    if (!load_secret(config, OPTION_ALERT_WEBHOOK_FILE, &settings->webhook, err) ||
+    if (!load_url(config, OPTION_ALERT_WEBHOOK_FILE, &settings->webhook, err) ||
         !load_secret(config, OPTION_ALERT_KEY_FILE, &settings->key, err) ||
-        !load_secret(config, OPTION_ALERT_HEARTBEAT_FILE, &settings->heartbeat, err))
+        !load_url(config, OPTION_ALERT_HEARTBEAT_FILE, &settings->heartbeat, err))
         return false;
     bool pagerduty = strcmp(config_text(config, OPTION_ALERT_FORMAT), "pagerduty") == 0;
     if (pagerduty && secret_is_set(&settings->webhook) && !secret_is_set(&settings->key))

@@ -305,6 +305,7 @@ static void resume_schedules(struct supervisor *supervisor, const struct job_tim
         {ROLE_SNAPSHOT, true, facts->has_snapshot ? facts->snapshot_started_us : 0},
         {ROLE_VERIFY, facts->verify_last_us > 0, facts->verify_last_us},
         {ROLE_EXPIRE, facts->expire_last_us > 0, facts->expire_last_us},
+        {ROLE_DRILL, facts->drill_last_us > 0, facts->drill_last_us},
     };
     for (size_t i = 0; i < ARRAY_LEN(last); i++) {
         struct job *job = &supervisor->jobs[last[i].role];

@@ -105,8 +105,10 @@ void report_alerts(struct supervisor *supervisor)
     const struct alert_limits limits = {
         .snapshot_age_us = config_amount(&settings->config, OPTION_ALERT_SNAPSHOT_AGE),
         .wal_lag_us = config_amount(&settings->config, OPTION_ALERT_WAL_LAG),
+        .drill_age_us = config_amount(&settings->config, OPTION_ALERT_DRILL_AGE),
         .failures = (uint64_t)config_amount(&settings->config, OPTION_ALERT_FAILURES),
         .takes_snapshots = settings->scheduled[ROLE_SNAPSHOT],
+        .holds_drills = settings->scheduled[ROLE_DRILL],
     };
     if (supervisor->facts.draining)
         return;

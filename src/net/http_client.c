@@ -4,6 +4,7 @@
 #include "base/stop.h"
 #include "base/text.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct http_client {
     char *ca_file;
     long connect_timeout_ms;
     long stall_timeout_s;
+    long total_timeout_ms; /* 0: none */
+    bool direct;
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX]; /* a stack: the warmest connection is used first */
     size_t idle_count;
@@ -66,6 +69,8 @@ bool http_client_new(const struct http_options *options, struct http_client **ou
     client->ca_file = ca_file;
     client->connect_timeout_ms = (long)((connect_us + 999) / 1000);
     client->stall_timeout_s = (long)((stall_us + 999999) / 1000000);
+    client->total_timeout_ms = (long)((options->total_timeout_us + 999) / 1000);
+    client->direct = options->direct;
     (void)pthread_mutex_init(&client->lock, NULL);
     *out = client;
     return true;
@@ -80,6 +85,43 @@ void http_client_free(struct http_client *client)
     pthread_mutex_destroy(&client->lock);
     free(client->ca_file);
     free(client);
+}
+
+static void url_cleanup(CURLU **url)
+{
+    curl_url_cleanup(*url);
+}
+
+static void curl_text_cleanup(char **text)
+{
+    curl_free(*text);
+}
+
+static bool is_this_machine(const char *host)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return (ntohl(address.s_addr) >> 24) == 127;
+    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+bool http_url_is_private(const char *url, struct error *err)
+{
+    CLEANUP(url_cleanup) CURLU *parsed = curl_url();
+    CLEANUP(curl_text_cleanup) char *scheme = NULL;
+    CLEANUP(curl_text_cleanup) char *host = NULL;
+    if (parsed == NULL)
+        return error_no_memory(err, "a URL");
+    if (curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return error_set(err, ERROR_INVALID, "it is no URL");
+    if (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && is_this_machine(host)))
+        return true;
+    (void)error_set(err, ERROR_REFUSED, "its URL is %s, which everybody in between can read",
+                    strcmp(scheme, "http") == 0 ? "plain http" : "not https");
+    return error_hint(err, "Use https, or set webhook.plain-http to \"true\" on a network that you "
+                           "trust.");
 }
 
 void http_response_init(struct http_response *response, size_t body_max)
@@ -241,6 +283,7 @@ static void set_connection(CURL *handle, const struct http_client *client)
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, client->connect_timeout_ms);
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, client->stall_timeout_s);
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, client->total_timeout_ms);
     curl_easy_setopt(handle, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_WAIT_MS);
     curl_easy_setopt(handle, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -249,6 +292,8 @@ static void set_connection(CURL *handle, const struct http_client *client)
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (client->direct)
+        curl_easy_setopt(handle, CURLOPT_PROXY, "");
     if (client->ca_file != NULL)
         curl_easy_setopt(handle, CURLOPT_CAINFO, client->ca_file);
 }

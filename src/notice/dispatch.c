@@ -133,7 +133,9 @@ static bool try_notice(struct dispatcher *dispatcher, const struct query_result 
         .queued = query_field(rows, row, CLAIM_QUEUED),
     };
     if (!webhook_load(dispatcher->options.webhook_directory, query_field(rows, row, CLAIM_ADDRESS),
-                      &webhook, &failure)) {
+                      &webhook, &failure) ||
+        (!dispatcher->options.plain_http && !http_url_is_private(webhook.url.text, &failure))) {
+        webhook_release(&webhook);
         set_outcome(attempt, OUTCOME_RETRY, failure.text);
         return true;
     }

@@ -67,10 +67,11 @@ bool webhook_load(const char *directory, const char *name, struct webhook *out, 
         return error_no_memory(err, "a webhook");
     *out = (struct webhook){0};
     buf_init(&content, FILE_MAX_BYTES);
-    bool done = file_read_all(path, &content, err);
+    bool done = secret_read_private_file(path, &content, err);
     if (!done) {
         (void)error_wrap(err, "could not look up webhook \"%s\"", name);
-        (void)error_hint(err, "webhook.directory has one file for each webhook, named like it.");
+        if (err->kind == ERROR_NOT_FOUND)
+            (void)error_hint(err, "webhook.directory has one file for each webhook, named like it.");
     } else if (buf_text(&content) == NULL) {
         done = buf_check(&content, "a webhook", err);
     } else {

@@ -69,6 +69,7 @@ static void add_defaults(struct parameters *parameters, const struct connection_
     add_parameter(parameters, "keepalives_interval", "5");
     add_parameter(parameters, "keepalives_count", "4");
     add_parameter(parameters, "tcp_user_timeout", several_hosts(given) ? "8000" : "30000");
+    add_parameter(parameters, "ssl_min_protocol_version", "TLSv1.2");
     add_parameter(parameters, "client_encoding", "UTF8");
     add_parameter(parameters, "fallback_application_name",
                   options->application_name != NULL ? options->application_name : "mainstay");

@@ -3,6 +3,7 @@
 #include "connection_internal.h"
 
 #include "base/text.h"
+#include "postgres/tls_policy.h"
 #include "postgres/wal_receiver.h"
 
 #include <inttypes.h>
@@ -166,6 +167,7 @@ void server_check(const struct connection_options *options, struct check_list *o
     CLEANUP(connection_cleanup) struct connection *replication = NULL;
     CLEANUP(connection_cleanup) struct connection *ordinary = NULL;
     struct error refused = {0};
+    tls_check(options->conninfo, "server.tls", out);
     bool works = open_connection(options, true, &replication, &refused);
     if (works)
         check_add(out, "server.replication_connection", CHECK_OK,

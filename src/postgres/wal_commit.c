@@ -106,23 +106,53 @@ static bool take_time(struct walker *walker, int64_t *out)
     }
 }
 
+/* The next record: its header, where it begins, and a walker at its data. False where none lies in
+ * the piece completely. */
+struct record {
+    uint64_t start_lsn;
+    uint8_t header[RECORD_HEADER];
+    struct walker data;
+};
+
+static bool next_record(struct walker *walker, struct record *out)
+{
+    walker->at = (walker->at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    out->start_lsn = lsn_of(walker);
+    if (out->start_lsn % walker->piece->block_bytes == 0)
+        out->start_lsn += header_bytes(walker);
+    if (!take(walker, out->header, RECORD_HEADER) || u32_at(out->header) < RECORD_HEADER)
+        return false;
+    out->data = *walker;
+    return take(walker, NULL, u32_at(out->header) - RECORD_HEADER);
+}
+
 int64_t wal_last_commit_us(const struct wal_piece *piece)
 {
     int64_t latest_us = 0;
+    struct record record;
     struct walker walker = {.piece = piece};
-    uint8_t header[RECORD_HEADER];
     if (!enter(&walker))
         return 0;
-    for (;;) {
-        walker.at = (walker.at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        if (!take(&walker, header, sizeof header) || u32_at(header) < RECORD_HEADER)
-            return latest_us;
-        struct walker data = walker;
+    while (next_record(&walker, &record)) {
         int64_t time = 0;
-        if (!take(&walker, NULL, u32_at(header) - RECORD_HEADER))
-            return latest_us; /* its end lies outside */
-        if (ends_transaction(header) && take_time(&data, &time) &&
+        if (ends_transaction(record.header) && take_time(&record.data, &time) &&
             time + UNIX_AT_2000_US > latest_us)
             latest_us = time + UNIX_AT_2000_US;
     }
+    return latest_us;
+}
+
+bool wal_last_record(const struct wal_piece *piece, struct wal_record_place *out)
+{
+    bool found = false;
+    struct record record;
+    struct walker walker = {.piece = piece};
+    if (!enter(&walker))
+        return false;
+    while (next_record(&walker, &record)) {
+        out->start_lsn = record.start_lsn;
+        out->end_lsn = piece->lsn + (walker.at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        found = true;
+    }
+    return found;
 }

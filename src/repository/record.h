@@ -1,11 +1,12 @@
-/* Small JSON objects of the repository: pins and leases. Private to src/repository. */
+/* Small JSON objects of the repository: pins, leases, proofs of drills. Private to src/repository.
+ */
 #ifndef REPOSITORY_RECORD_H
 #define REPOSITORY_RECORD_H
 
 #include "document/value.h"
 #include "repository/repository.h"
 
-enum { RECORD_MAX_BYTES = 16 << 10 };
+enum { RECORD_MAX_BYTES = 1 << 20 };
 
 /* Prints the object and puts it under the key, create-only. */
 MUST_CHECK bool record_put(const struct repository *repository, const char *key,

@@ -115,6 +115,7 @@ bool repository_read_status(const struct repository *repository, bool count,
     struct repository_status status = {.counted = count};
     if (!take_snapshots(repository, &status, err) || !take_wal(repository, &status, err) ||
         !take_runs(repository, &status, err) ||
+        !drill_summary_load(repository, &status.drills, err) ||
         (count && !store_list(repository->store, "", count_object, &status, err)))
         return error_wrap(err, "could not read the status of the repository");
     take_recoverable(&status);

@@ -11,7 +11,7 @@
 
 #define PREFIX "runs/"
 
-enum { KEY_SIZE = 128, TIME_CHARS = sizeof "20260301T120005.250000Z" - 1, ID_BYTES = 8 };
+enum { KEY_SIZE = 128, ID_BYTES = 8 };
 
 static const char *const job_names[RUN_JOB_COUNT] = {
     [RUN_VERIFY] = "verify", [RUN_EXPIRE] = "expire"};
@@ -29,17 +29,6 @@ static bool find_name(const char *const *names, size_t count, const char *word, 
         }
     }
     return false;
-}
-
-/* "20260301T120005.250000Z" */
-static bool parse_time(const char *text, int64_t *out)
-{
-    char iso[TEXT_SIZE];
-    if (strlen(text) != TIME_CHARS)
-        return false;
-    (void)snprintf(iso, sizeof iso, "%.4s-%.2s-%.5s:%.2s:%s", text, text + 4, text + 6, text + 11,
-                   text + 13);
-    return text_to_time_us(iso, out);
 }
 
 static bool parse_part(const char *part, const char *parts, struct run_record *out)
@@ -74,7 +63,8 @@ static bool parse_key(const char *key, struct run_record *out)
     for (char *word = strsep(&rest, "-"); word != NULL && count <= WORDS; word = strsep(&rest, "-"))
         words[count++] = word;
     if (count != WORDS || !find_name(job_names, ARRAY_LEN(job_names), copy, &job) ||
-        !parse_time(words[0], &record.started_us) || !parse_part(words[1], words[2], &record) ||
+        !text_to_time_key_us(words[0], &record.started_us) ||
+        !parse_part(words[1], words[2], &record) ||
         !find_name(outcome_names, ARRAY_LEN(outcome_names), words[3], &outcome))
         return false;
     record.job = (enum run_job)job;

@@ -80,14 +80,18 @@ bool restore_run(const struct repository *repository, const struct restore_optio
     if (options->progress != NULL)
         atomic_store(&options->progress->bytes_total, job.manifest.info.data_bytes);
     set_phase(options, "restoring");
+    int64_t planned_us = clock_monotonic_us(&clock_system) - started_us;
     if (!restore_create_tree(&job, err) || !restore_write_pages(&job, err) ||
         !restore_write_wal(&job, err))
         return error_wrap(err, "could not restore snapshot %s", job.manifest.info.id);
     job.files_differ = restore_count_differing(&job);
+    int64_t fetched_us = clock_monotonic_us(&clock_system) - started_us;
     set_phase(options, "syncing");
     if (!restore_finish_tree(&job, err))
         return error_wrap(err, "could not finish the restore of snapshot %s", job.manifest.info.id);
     restore_fill_result(&job, started_us, out);
+    out->planned_us = planned_us;
+    out->fetched_us = fetched_us;
     return true;
 }
 

@@ -117,12 +117,64 @@ static bool add_sections(struct connection *connection, const char *run_id, bool
     return true;
 }
 
+/* $1 is the run. Keys are of the helpdesk's own type of time; their differences are intervals. */
+static const char impact_sql[] =
+    "WITH r AS (SELECT created_at AS began, least(clock_timestamp(), created_at + interval '96 "
+    "hours', coalesce(finished_at, clock_timestamp()) + interval '24 hours') AS until FROM "
+    "mainstay.runs WHERE id = $1), "
+    "t AS MATERIALIZED (SELECT t.created_key >= mainstay.key((SELECT began FROM r)) AS since, "
+    "floor(extract(epoch FROM t.created_key - mainstay.key((SELECT began FROM r))) / 3600)::int AS "
+    "hour, (SELECT min(m.created_key) FROM mainstay.messages m WHERE m.ticket_id = t.id AND "
+    "m.direction = 'out' AND m.is_public) - t.created_key AS response FROM mainstay.tickets t "
+    "WHERE t.created_key >= mainstay.key((SELECT began FROM r) - interval '24 hours') AND "
+    "t.created_key < mainstay.key((SELECT until FROM r))), "
+    "c AS (SELECT t.is_open FROM (SELECT DISTINCT ticket_id FROM mainstay.changes WHERE run_id = "
+    "$1) c JOIN mainstay.tickets t ON t.id = c.ticket_id) "
+    "SELECT json_strip_nulls(json_build_object('hours', (SELECT json_agg(json_build_object('hour', "
+    "h, 'opened', (SELECT count(*) FROM t WHERE hour = h)) ORDER BY h) FROM generate_series(-24, "
+    "ceil(extract(epoch FROM until - began) / 3600)::int - 1) h), "
+    "'span_s', extract(epoch FROM until - began)::bigint, "
+    "'opened_before', (SELECT count(*) FROM t WHERE NOT since), "
+    "'opened_since', (SELECT count(*) FROM t WHERE since), "
+    "'answered_before', (SELECT count(response) FROM t WHERE NOT since), "
+    "'answered_since', (SELECT count(response) FROM t WHERE since), "
+    "'response_before_s', (SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY "
+    "response))::bigint FROM t WHERE NOT since), "
+    "'response_since_s', (SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY "
+    "response))::bigint FROM t WHERE since), "
+    "'of_run', (SELECT count(*) FROM c), 'of_run_open', (SELECT count(*) FROM c WHERE is_open), "
+    "'open_now', (SELECT count(*) FROM mainstay.tickets WHERE is_open), "
+    "'lead_s', (SELECT extract(epoch FROM min(s.at) - began)::bigint FROM mainstay.signals s WHERE "
+    "s.run_id = $1 AND s.name = 'dashboard'))) FROM r";
+
+/* A report is worth having without it: who may read the run may not be allowed to read tickets. */
+static bool add_impact(struct connection *connection, const char *run_id, struct value *out,
+                       struct error *err)
+{
+    const struct query query = {
+        .sql = impact_sql,
+        .values = (const char *const[]){run_id},
+        .count = 1,
+        .what = "read what happened to the helpdesk",
+    };
+    struct error problem;
+    if (!query_command(connection, "SAVEPOINT impact", "begin", err))
+        return false;
+    if (add_json(connection, &query, "impact", out, &problem))
+        return true;
+    if (!query_command(connection, "ROLLBACK TO SAVEPOINT impact", "go on", err))
+        return false;
+    struct value *part = value_set_new_object(out, "impact", err);
+    return part != NULL && value_set_text_lossy(part, "problem", problem.text, err);
+}
+
 bool run_report(struct connection *connection, const char *run_id, bool with_timeline,
                 struct value *out, struct error *err)
 {
     bool done = query_command(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
                               "begin", err) &&
-                add_sections(connection, run_id, with_timeline, out, err);
+                add_sections(connection, run_id, with_timeline, out, err) &&
+                (!with_timeline || add_impact(connection, run_id, out, err));
     query_rollback(connection);
     return done;
 }

@@ -1,105 +1,16 @@
 #include "store/s3_answer.h"
 
 #include "base/text.h"
+#include "s3_xml.h"
 
-#include <expat.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_MAX = 4096, DEPTH_MAX = 8, PAGE_OBJECTS_MAX = 100000 };
+enum { PAGE_OBJECTS_MAX = 100000 };
 
-/* Element paths are short: names of the open elements and the text of the innermost one. */
-struct xml {
-    XML_Parser parser;
-    int depth;
-    char name[DEPTH_MAX][48];
-    char text[TEXT_MAX];
-    size_t text_len;
-    const char *failure;                                   /* static text; the first one sticks */
-    bool (*on_text)(void *context, const struct xml *xml); /* false: memory is short */
-    void *context;
-};
-
-static void xml_fail(struct xml *xml, const char *failure)
-{
-    if (xml->failure == NULL)
-        xml->failure = failure;
-    (void)XML_StopParser(xml->parser, XML_FALSE);
-}
-
-static void on_start(void *context, const XML_Char *name, const XML_Char **attributes)
-{
-    struct xml *xml = context;
-    (void)attributes;
-    if (xml->depth == DEPTH_MAX) {
-        xml_fail(xml, "elements are nested too deeply");
-        return;
-    }
-    (void)snprintf(xml->name[xml->depth++], sizeof xml->name[0], "%s", name);
-    xml->text_len = 0;
-}
-
-static void on_characters(void *context, const XML_Char *text, int len)
-{
-    struct xml *xml = context;
-    if (xml->text_len + (size_t)len >= sizeof xml->text) {
-        xml_fail(xml, "a text is too long");
-        return;
-    }
-    memcpy(xml->text + xml->text_len, text, (size_t)len);
-    xml->text_len += (size_t)len;
-}
-
-static void on_end(void *context, const XML_Char *name)
-{
-    struct xml *xml = context;
-    (void)name;
-    xml->text[xml->text_len] = '\0';
-    if (!xml->on_text(xml->context, xml))
-        xml_fail(xml, "memory is short");
-    xml->depth--;
-    xml->text_len = 0;
-}
-
-/* Declarations could define entities that grow without bounds; S3 sends none. */
-static void on_doctype(void *context, const XML_Char *name, const XML_Char *system_id,
-                       const XML_Char *public_id, int has_subset)
-{
-    (void)name;
-    (void)system_id;
-    (void)public_id;
-    (void)has_subset;
-    xml_fail(context, "it declares a document type");
-}
-
-/* NULL when all was read, else what is wrong. */
-static const char *xml_parse(struct xml *xml, const void *bytes, size_t len)
-{
-    xml->parser = XML_ParserCreate(NULL);
-    if (xml->parser == NULL)
-        return "memory is short";
-    XML_SetUserData(xml->parser, xml);
-    XML_SetElementHandler(xml->parser, on_start, on_end);
-    XML_SetCharacterDataHandler(xml->parser, on_characters);
-    XML_SetStartDoctypeDeclHandler(xml->parser, on_doctype);
-    bool whole = len > 0 && len < INT32_MAX &&
-                 XML_Parse(xml->parser, bytes, (int)len, XML_TRUE) == XML_STATUS_OK;
-    if (!whole && xml->failure == NULL)
-        xml->failure = XML_ErrorString(XML_GetErrorCode(xml->parser));
-    if (!whole && xml->failure == NULL)
-        xml->failure = "it is empty";
-    XML_ParserFree(xml->parser);
-    return whole ? NULL : xml->failure;
-}
-
-static bool is_at(const struct xml *xml, int depth, const char *name)
-{
-    return xml->depth == depth && strcmp(xml->name[depth - 1], name) == 0;
-}
-
-static bool take_problem_text(void *context, const struct xml *xml)
+static bool take_problem_text(void *context, const struct s3_xml *xml)
 {
     struct s3_problem *problem = context;
     const struct {
@@ -116,15 +27,15 @@ static bool take_problem_text(void *context, const struct xml *xml)
     if (strcmp(xml->name[0], "Error") != 0)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (is_at(xml, 2, fields[i].name) && fields[i].to[0] == '\0')
+        if (s3_xml_at(xml, 2, fields[i].name) && fields[i].to[0] == '\0')
             (void)snprintf(fields[i].to, fields[i].size, "%s", xml->text);
     return true;
 }
 
 void s3_problem_parse(struct s3_problem *problem, const void *body, size_t len)
 {
-    struct xml xml = {.on_text = take_problem_text, .context = problem};
-    (void)xml_parse(&xml, body, len);
+    struct s3_xml xml = {.on_text = take_problem_text, .context = problem};
+    (void)s3_xml_parse(&xml, body, len);
 }
 
 struct meaning {
@@ -262,7 +173,7 @@ bool s3_problem_report(const struct s3_problem *problem, const char *what, struc
     return false;
 }
 
-bool s3_problem_is_about_keys(const struct s3_problem *problem)
+bool s3_problem_is_about_keys(const struct s3_problem *problem, bool has_session_token)
 {
     static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId",
                                         "SignatureDoesNotMatch", "InvalidToken",
@@ -270,8 +181,12 @@ bool s3_problem_is_about_keys(const struct s3_problem *problem)
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (strcmp(problem->code, codes[i]) == 0)
             return true;
-    /* HEAD has no body to carry a code. */
-    return problem->code[0] == '\0' && (problem->status == 403 || problem->status == 401);
+    if (has_session_token && (strcmp(problem->code, "AccessDenied") == 0 ||
+                              strcmp(problem->code, "InvalidArgument") == 0))
+        return true;
+    /* HEAD has no body to carry a code; Amazon answers it with 400 when a token has expired. */
+    return problem->code[0] == '\0' &&
+           (problem->status == 400 || problem->status == 401 || problem->status == 403);
 }
 
 struct s3_object *s3_page_add(struct s3_page *page)
@@ -290,25 +205,25 @@ struct s3_object *s3_page_add(struct s3_page *page)
     return &page->objects[page->count++];
 }
 
-static bool take_object_text(struct s3_page *page, const struct xml *xml)
+static bool take_object_text(struct s3_page *page, const struct s3_xml *xml)
 {
     /* The order of a Contents' children is not promised: each one opens the object. */
     struct s3_object *object = page->count == 0 ? NULL : &page->objects[page->count - 1];
     if (object == NULL)
         return true;
-    if (is_at(xml, 3, "Key")) {
+    if (s3_xml_at(xml, 3, "Key")) {
         free(object->key);
         object->key = strdup(xml->text);
         return object->key != NULL;
     }
-    if (is_at(xml, 3, "Size"))
+    if (s3_xml_at(xml, 3, "Size"))
         (void)!text_to_u64(xml->text, &object->size_bytes);
-    if (is_at(xml, 3, "LastModified"))
+    if (s3_xml_at(xml, 3, "LastModified"))
         (void)!text_to_time_us(xml->text, &object->modified_us);
     return true;
 }
 
-static bool take_page_text(void *context, const struct xml *xml)
+static bool take_page_text(void *context, const struct s3_xml *xml)
 {
     struct s3_page *page = context;
     if (strcmp(xml->name[0], "ListBucketResult") != 0)
@@ -316,11 +231,11 @@ static bool take_page_text(void *context, const struct xml *xml)
     if (xml->depth == 3 && strcmp(xml->name[1], "Contents") == 0)
         return take_object_text(page, xml);
     /* The end of one object is where room for the next is made. */
-    if (is_at(xml, 2, "Contents"))
+    if (s3_xml_at(xml, 2, "Contents"))
         return s3_page_add(page) != NULL;
-    if (is_at(xml, 2, "IsTruncated"))
+    if (s3_xml_at(xml, 2, "IsTruncated"))
         page->truncated = strcmp(xml->text, "true") == 0;
-    if (is_at(xml, 2, "NextContinuationToken")) {
+    if (s3_xml_at(xml, 2, "NextContinuationToken")) {
         free(page->continuation);
         page->continuation = strdup(xml->text);
         return page->continuation != NULL;
@@ -330,10 +245,10 @@ static bool take_page_text(void *context, const struct xml *xml)
 
 bool s3_page_parse(struct s3_page *page, const void *body, size_t len, struct error *err)
 {
-    struct xml xml = {.on_text = take_page_text, .context = page};
+    struct s3_xml xml = {.on_text = take_page_text, .context = page};
     *page = (struct s3_page){0};
     const char *failure = s3_page_add(page) == NULL ? "memory is short"
-                                                    : xml_parse(&xml, body, len);
+                                                    : s3_xml_parse(&xml, body, len);
     if (failure == NULL && strcmp(xml.name[0], "ListBucketResult") != 0)
         failure = "it is no ListBucketResult";
     if (failure == NULL && page->truncated && page->continuation == NULL)

@@ -203,6 +203,7 @@ bool s3_client_call(struct s3_client *client, const struct s3_call *call,
         if (!s3_credentials_get(client->credentials, &keys, err))
             return false;
         uint64_t generation = keys.generation;
+        bool has_token = secret_is_set(&keys.session_token);
         bool done = send_once(client, call, &keys, response, err);
         s3_keys_release(&keys);
         if (!done)
@@ -210,8 +211,11 @@ bool s3_client_call(struct s3_client *client, const struct s3_call *call,
         if (response->status < 400 || again)
             return true;
         read_problem(client, response, &problem);
-        if (!s3_problem_is_about_keys(&problem) ||
-            !s3_credentials_reload(client->credentials, generation))
+        bool changed = false;
+        if (s3_problem_is_about_keys(&problem, has_token) &&
+            !s3_credentials_reload(client->credentials, generation, &changed, err))
+            return error_wrap(err, "could not %s: the store refused the keys", what);
+        if (!changed)
             return true;
     }
 }

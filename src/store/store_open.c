@@ -19,15 +19,20 @@ static bool open_s3(const struct store_options *options, struct store **out, str
 {
     struct s3_location location;
     struct s3_credentials *credentials;
-    const struct s3_credentials_options from = {.access_key_file = options->access_key_file,
-                                                .secret_key_file = options->secret_key_file,
-                                                .session_token_file = options->session_token_file,
-                                                .credentials_file = options->credentials_file,
-                                                .profile = options->profile,
-                                                .getenv = options->getenv};
+    struct s3_credentials_options from = {.access_key_file = options->access_key_file,
+                                          .secret_key_file = options->secret_key_file,
+                                          .session_token_file = options->session_token_file,
+                                          .credentials_file = options->credentials_file,
+                                          .profile = options->profile,
+                                          .ca_file = options->ca_file,
+                                          .timeout_us = options->connect_timeout_us,
+                                          .clock = options->clock,
+                                          .random = options->random,
+                                          .getenv = options->getenv};
     const struct clock *clock = options->clock != NULL ? options->clock : &clock_system;
     if (!s3_location_parse(&location, options->url, err))
         return false;
+    from.region = location.region;
     if (!s3_credentials_open(&from, &credentials, err)) {
         s3_location_release(&location);
         return false;

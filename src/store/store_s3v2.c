@@ -250,8 +250,12 @@ static bool job_run(struct job *job, run_fn run, struct error *err)
         run(job, &bucket);
         s3_keys_release(&keys);
         read_problem(job, &problem);
-        if (again || job->status == S3StatusOK || !s3_problem_is_about_keys(&problem) ||
-            !s3_credentials_reload(job->s3->credentials, generation))
+        if (again || job->status == S3StatusOK || !s3_problem_is_about_keys(&problem, false))
+            return true;
+        bool changed;
+        if (!s3_credentials_reload(job->s3->credentials, generation, &changed, err))
+            return false;
+        if (!changed)
             return true;
     }
 }

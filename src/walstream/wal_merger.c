@@ -37,6 +37,12 @@ static void *merge_thread(void *argument)
     options.max_bytes = MERGED_BYTES;
     while (!wait_for_end(merger)) {
         bool done = wal_merge_run(merger->repository, &options, &result, &err);
+        if (!done && err.kind == ERROR_DENIED) {
+            log_event(LOG_INFO, "wal.merge_denied",
+                      "these credentials may not remove WAL: small chunks stay until "
+                      "`mainstay wal merge` is run with some that may");
+            return NULL;
+        }
         if (!done && err.kind != ERROR_CANCELLED)
             log_error("wal.merge_failed", &err);
         if (result.merges > 0)

@@ -83,7 +83,9 @@ receiver=$!
 wait_until 20 test -s "$TEST_DIR/receiver.port"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/alerts/s3cret" >"$scene/webhook"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/heartbeat" >"$scene/heartbeat"
-chmod 644 "$scene/webhook" "$scene/heartbeat"
+chmod 600 "$scene/webhook" "$scene/heartbeat"
+give_to_server "$scene/webhook"
+give_to_server "$scene/heartbeat"
 
 # --- check -----------------------------------------------------------------------------------------
 

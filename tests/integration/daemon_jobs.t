@@ -83,7 +83,9 @@ receiver=$!
 wait_until 20 test -s "$TEST_DIR/receiver.port"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/alerts" >"$scene/webhook"
 echo '{"title": "{{alert}}: {{state}}", "say": ["{{text}}"]}' >"$scene/alert.json"
-chmod 644 "$scene/webhook" "$scene/alert.json"
+chmod 644 "$scene/alert.json"
+chmod 600 "$scene/webhook"
+give_to_server "$scene/webhook"
 
 # --- every role, by its schedule -------------------------------------------------------------------
 

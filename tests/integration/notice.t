@@ -28,17 +28,19 @@ queue() { # RUN NUMBER WEBHOOK [PURPOSE [EXPIRES]]: one webhook notice
 }
 states() { scene_psql desk -c "SELECT string_agg(template || '=' || state, ' ' ORDER BY id) FROM mainstay.notices WHERE run_id = '$1'"; }
 received() { grep -c . "$TEST_DIR/$1.log" 2>/dev/null || true; }
+# A webhook that everybody may read is refused.
+hooks_given() { chmod -R go= "$hooks" && give_to_server "$hooks"; }
 receiver() { # NAME REFUSE_FIRST: sets the webhook of that name up
     "$TESTS_ROOT/lib/http_receiver" "$TEST_DIR/$1.port" "$TEST_DIR/$1.log" "$2" &
     receivers+=($!)
     wait_until 20 test -s "$TEST_DIR/$1.port"
     echo "http://127.0.0.1:$(cat "$TEST_DIR/$1.port")/secret-$1" >"$hooks/$1"
-    give_to_server "$hooks"
+    hooks_given
 }
 receivers=()
 hooks=$TEST_DIR/hooks
 mkdir "$hooks"
-give_to_server "$hooks"
+hooks_given
 dispatch() { as dora notice dispatch --webhook-directory "$hooks" "$@"; }
 
 # --- delivered, in order --------------------------------------------------------------------------
@@ -88,7 +90,7 @@ scene_psql desk -c "UPDATE mainstay.notices SET attempts = 12, next_at = now() W
 dispatch >/dev/null 2>&1
 like "$(states run-b)" 'status-4=dead' "attempts are limited"
 cp "$hooks/page" "$hooks/nowhere"
-give_to_server "$hooks"
+hooks_given
 like "$(as dora notice redrive --run run-b)" '^1 notices will be tried again' "dead notices are redriven"
 dispatch >/dev/null
 like "$(states run-b)" 'status-4=sent' "and arrive"
@@ -131,7 +133,7 @@ python3 "$TEST_DIR/slow" "$TEST_DIR/slow.port" "$TEST_DIR/slow.asked" "$TEST_DIR
 receivers+=($!)
 wait_until 20 test -s "$TEST_DIR/slow.port"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/slow.port")/" >"$hooks/slow"
-give_to_server "$hooks"
+hooks_given
 queue run-b 9 slow
 dispatch --json >"$TEST_DIR/overtaken.json" 2>/dev/null &
 slow_dispatch=$!

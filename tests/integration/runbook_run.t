@@ -124,6 +124,20 @@ like "$report" "does not hold" "and the exit criteria"
 like "$report" "chain intact" "and the chain"
 as carol runbook report "$run" --json >"$TEST_DIR/report.json"
 is "$(json_value "$TEST_DIR/report.json" intact)" true "also as JSON"
+like "$report" "Contact rate . [0-9.]+ tickets an hour" "what happened to the helpdesk stands in it"
+opened=$(sql "SELECT count(*) FROM mainstay.tickets t, mainstay.runs r WHERE r.id = '$run'
+    AND t.created_at >= r.created_at - interval '24 hours' AND t.created_at < r.created_at")
+is "$(json_value "$TEST_DIR/report.json" opened_before)" "$opened" "tickets of the day before are counted"
+is "$(python3 -c 'import json, sys; hours = json.load(open(sys.argv[1]))["impact"]["hours"]
+print(sum(h["opened"] for h in hours if h["hour"] < 0))' "$TEST_DIR/report.json")" "$opened" "hour by hour, too"
+is "$(json_value "$TEST_DIR/report.json" of_run)" \
+    "$(sql "SELECT count(DISTINCT ticket_id) FROM mainstay.changes WHERE run_id = '$run'")" "and those of the run"
+as carol runbook report "$run" --format html >"$TEST_DIR/report.html"
+is "$(python3 -c 'import re, sys; page = open(sys.argv[1]).read()
+print(len(re.findall("<svg", page)), len(re.findall("</svg>", page)), "<script" in page, "http" in page.replace("http-equiv", ""))' \
+    "$TEST_DIR/report.html")" "3 3 False False" "a page with three charts that loads nothing"
+like "$(cat "$TEST_DIR/report.html")" "<h1>[^<]*: done</h1>" "it begins with how the run ended"
+fails "another format is refused" 2 "markdown or html" as carol runbook report "$run" --format pdf
 head=$(json_value "$TEST_DIR/report.json" head)
 fails "what is over cannot be cancelled" 5 "it is over" as alice runbook cancel "$run"
 fails "nor resumed" 5 "it is done" as alice runbook resume "$run"

@@ -246,7 +246,8 @@ alerts_begin() {
     receiver=$!
     wait_until 20 test -s "$TEST_DIR/receiver.port"
     echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/alerts" >"$scene/webhook"
-    chmod 644 "$scene/webhook"
+    chmod 600 "$scene/webhook"
+    give_to_server "$scene/webhook"
     ALERTS="  webhook-file: $scene/webhook"
 }
 # told NAME firing|resolved [COUNT]: so often at least

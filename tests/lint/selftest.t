@@ -66,6 +66,8 @@ for call in 'strcpy(a, b)' 'sprintf(a, b)' 'atoi(a)' 'system (a)' 'localtime(a)'
     'gets(a)' 'popen(a, b)' 'strcat(a, b)' 'asctime(a)'; do
     offends banned "bad.c:1:" src/base/bad.c <<<"int f(void) { return ${call}; }"
 done
+offends cloexec 'bad.c:1: open' src/base/bad.c <<<'int f(void) { return open(g(1), O_RDONLY); }'
+offends cloexec 'bad.c:1: socket' src/base/bad.c <<<'int f(void) { return socket(AF_UNIX, SOCK_STREAM, 0); }'
 offends comments 'thing.c:[0-9]+:' src/base/thing.c <<<'int x; // why'
 offends names 'thing.c' src/store/thing.c <<<'int y;'
 offends sizes 'function of 90 lines' src/base/long.c < <(

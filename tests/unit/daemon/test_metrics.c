@@ -32,7 +32,10 @@ static struct facts everything(void)
         "\"slot_unreserved\":false,\"slot_lost\":false},"
         "\"runs\":{\"expire_last_us\":1772300000000000,\"verify_last_us\":1772310000000000,"
         "\"verified_since_us\":1772200000000000,\"verify_parts\":28,\"verify_parts_read\":28,"
-        "\"verify_parts_damaged\":1},\"objects\":{\"count\":77,\"bytes\":123456}}";
+        "\"verify_parts_damaged\":1},"
+        "\"drills\":{\"count\":3,\"failures_in_row\":1,\"last_us\":1772366000000000,"
+        "\"good_us\":1772365400000000,\"duration_us\":90000000,\"rto_us\":60000000,"
+        "\"rpo_us\":5000000},\"objects\":{\"count\":77,\"bytes\":123456}}";
     struct facts facts = {
         .leader = true, .term = 3, .started_us = 1772366000000000, .jobs = jobs, .meter = meter};
     struct error err;
@@ -322,6 +325,7 @@ static void test_objects_stay_known_between_counts(void **state)
     assert_int_equal(facts.object_count, 77);
     assert_false(facts.has_slot && facts.server_reachable);
     assert_int_equal(facts.recoverable_last_us, 0);
+    assert_int_equal(facts.drill_last_us, 0);
 }
 
 static void test_what_is_not_known_has_no_sample(void **state)

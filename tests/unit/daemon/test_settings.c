@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -82,6 +83,28 @@ static void test_what_is_wrong_is_named_by_its_option(void **state)
     }
 }
 
+static void test_alerts_go_by_https_only_unless_that_is_allowed(void **state)
+{
+    char path[] = "/tmp/mainstay-url.XXXXXX";
+    char alert[256];
+    static const char url[] = "http://hooks.example.net/s3cret\n";
+    (void)state;
+    CLEANUP(close_fd) int fd = mkstemp(path);
+    assert_true(file_write_at(fd, path, url, strlen(url), 0, &err));
+    (void)snprintf(alert, sizeof alert, "  webhook-file: %s\n", path);
+    assert_false(load("", alert));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_non_null(strstr(err.text, "alert.webhook-file: its URL is plain http"));
+    settings_release(&settings);
+    (void)snprintf(alert, sizeof alert, "  webhook-file: %s\nwebhook:\n  plain-http: true\n", path);
+    assert_true(load("", alert));
+    settings_release(&settings);
+    assert_int_equal(fchmod(fd, 0644), 0);
+    assert_false(load("", alert));
+    assert_non_null(strstr(err.text, "can be used by everybody"));
+    (void)unlink(path);
+}
+
 static void test_off_listens_nowhere(void **state)
 {
     (void)state;
@@ -109,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_only_roles_with_a_schedule_are_scheduled, stop),
         cmocka_unit_test_teardown(test_what_is_wrong_is_named_by_its_option, stop),
+        cmocka_unit_test_teardown(test_alerts_go_by_https_only_unless_that_is_allowed, stop),
         cmocka_unit_test_teardown(test_off_listens_nowhere, stop),
         cmocka_unit_test_teardown(test_changes_are_counted_with_their_groups, stop),
     };

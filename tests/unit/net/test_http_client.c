@@ -223,6 +223,35 @@ static void test_lost_answers_are_unavailable_and_retryable(void **state)
     }
 }
 
+static void test_a_request_may_be_limited_as_a_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_options options = {.total_timeout_us = 100000};
+    http_client_free(fixture->client);
+    assert_true(http_client_new(&options, &fixture->client, &fixture->err));
+    assert_false(send_to(fixture, "/silent", (struct http_request){0}));
+    assert_int_equal(fixture->err.kind, ERROR_UNAVAILABLE);
+    assert_true(fixture->err.retryable);
+}
+
+static void test_a_direct_client_uses_no_proxy(void **state)
+{
+    struct fixture *fixture = *state;
+    char proxy[64];
+    /* The server is asked for the whole URL when it is taken for a proxy, and does not answer. */
+    (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", fixture->server.port);
+    (void)setenv("http_proxy", proxy, 1);
+    (void)unsetenv("no_proxy");
+    assert_false(send_to(fixture, "/ok", (struct http_request){0}));
+    const struct http_options options = {.direct = true};
+    http_client_free(fixture->client);
+    assert_true(http_client_new(&options, &fixture->client, &fixture->err));
+    bool done = send_to(fixture, "/ok", (struct http_request){0});
+    (void)setenv("no_proxy", "*", 1);
+    (void)unsetenv("http_proxy");
+    assert_true(done);
+}
+
 static void test_a_server_that_does_not_speak_http_is_a_wrong_endpoint(void **state)
 {
     struct fixture *fixture = *state;
@@ -288,15 +317,49 @@ static void test_headers_are_sent_and_kept_out_of_messages(void **state)
     assert_null(strstr(fixture->err.text, "top-secret"));
 }
 
+static void test_only_https_and_this_machine_are_private(void **state)
+{
+    static const struct {
+        const char *url;
+        bool good;
+    } cases[] = {
+        {"https://hooks.example.net/services/T0", true},
+        {"http://127.0.0.1:9093/alerts", true},
+        {"http://localhost/x", true},
+        {"http://[::1]:80/x", true},
+        {"http://hooks.example.net/s3cret", false},
+        {"http://localhost@hooks.example.net/s3cret", false},
+        {"http://127.0.0.1.example.net/s3cret", false},
+        {"http://localhost.example.net/s3cret", false},
+        {"http://2130706433.example.net/s3cret", false},
+        {"HTTP://hooks.example.net/s3cret", false},
+        {"ftp://localhost/s3cret", false},
+        {"file:///etc/s3cret", false},
+        {"s3cret", false},
+        {"", false},
+    };
+    struct error err;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (http_url_is_private(cases[i].url, &err) != cases[i].good)
+            fail_msg("%s", cases[i].url);
+        if (!cases[i].good)
+            assert_null(strstr(err.text, "s3cret"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_https_and_this_machine_are_private),
         cmocka_unit_test_setup_teardown(test_requests_share_one_connection, start, stop),
         cmocka_unit_test_setup_teardown(test_a_connection_that_died_is_replaced, start, stop),
         cmocka_unit_test_setup_teardown(test_answers_longer_than_asked_for_are_refused, start,
                                         stop),
         cmocka_unit_test_setup_teardown(test_lost_answers_are_unavailable_and_retryable, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(test_a_request_may_be_limited_as_a_whole, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_direct_client_uses_no_proxy, start, stop),
         cmocka_unit_test_setup_teardown(test_a_server_that_does_not_speak_http_is_a_wrong_endpoint,
                                         start, stop),
         cmocka_unit_test_setup_teardown(test_error_bodies_do_not_go_to_the_callers_buffer, start,

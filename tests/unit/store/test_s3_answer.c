@@ -150,9 +150,37 @@ static void test_broken_listings_are_refused(void **state)
     s3_page_release(&page);
 }
 
+static void test_only_refusals_of_keys_are_a_reason_to_renew_them(void **state)
+{
+    static const struct {
+        int status;
+        const char *code;
+        bool without_token;
+        bool with_token;
+    } cases[] = {
+        {400, "ExpiredToken", true, true},
+        {403, "InvalidAccessKeyId", true, true},
+        {400, "", true, true},
+        {403, "", true, true},
+        {403, "AccessDenied", false, true},
+        {400, "InvalidArgument", false, true},
+        {403, "QuotaExceeded", false, false},
+        {404, "", false, false},
+        {503, "SlowDown", false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct s3_problem problem = {.status = cases[i].status};
+        (void)snprintf(problem.code, sizeof problem.code, "%s", cases[i].code);
+        assert_int_equal(s3_problem_is_about_keys(&problem, false), cases[i].without_token);
+        assert_int_equal(s3_problem_is_about_keys(&problem, true), cases[i].with_token);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_refusals_of_keys_are_a_reason_to_renew_them),
         cmocka_unit_test(test_every_error_has_its_kind_and_says_whether_to_try_again),
         cmocka_unit_test(test_facts_in_the_answer_beat_general_advice),
         cmocka_unit_test(test_bodies_that_are_not_xml_do_no_harm),

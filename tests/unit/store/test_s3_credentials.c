@@ -19,8 +19,8 @@ static char answer[256];
 static char *fake_getenv(const char *name)
 {
     const char *found = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(environment) && environment[i][0] != NULL; i++)
-        if (strcmp(environment[i][0], name) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(environment); i++)
+        if (environment[i][0] != NULL && strcmp(environment[i][0], name) == 0)
             found = environment[i][1];
     (void)snprintf(answer, sizeof answer, "%s", found == NULL ? "" : found);
     return found == NULL ? NULL : answer;
@@ -30,6 +30,7 @@ static int make_directory(void **state)
 {
     (void)state;
     memset(environment, 0, sizeof environment);
+    environment[7][0] = "AWS_EC2_METADATA_DISABLED", environment[7][1] = "true";
     (void)snprintf(directory, sizeof directory, "/tmp/s3-credentials.XXXXXX");
     return mkdtemp(directory) != NULL ? 0 : -1;
 }
@@ -162,6 +163,15 @@ static void test_missing_keys_say_where_they_may_be(void **state)
     free(key);
 }
 
+static bool reload(struct s3_credentials *credentials, uint64_t used_generation)
+{
+    struct error err;
+    bool changed;
+    if (!s3_credentials_reload(credentials, used_generation, &changed, &err))
+        fail_msg("%s", err.text);
+    return changed;
+}
+
 static void test_reloading_sees_new_keys_once(void **state)
 {
     char *key = write_text("key", "key-1");
@@ -169,16 +179,16 @@ static void test_reloading_sees_new_keys_once(void **state)
     (void)state;
     struct s3_credentials *credentials = open_good(
         (struct s3_credentials_options){.access_key_file = key, .secret_key_file = secret});
-    assert_false(s3_credentials_reload(credentials, 0));
+    assert_false(reload(credentials, 1));
     free(write_text("secret", "secret-2"));
-    assert_true(s3_credentials_reload(credentials, 0));
+    assert_true(reload(credentials, 1));
     expect(credentials, "key-1", "secret-2", NULL);
     /* Another thread was refused with the old ones: new ones are there already. */
-    assert_true(s3_credentials_reload(credentials, 0));
-    assert_false(s3_credentials_reload(credentials, 1));
+    assert_true(reload(credentials, 1));
+    assert_false(reload(credentials, 2));
     /* A file that is just being replaced is no reason to forget the keys. */
     free(write_text("secret", ""));
-    assert_false(s3_credentials_reload(credentials, 1));
+    assert_false(reload(credentials, 2));
     expect(credentials, "key-1", "secret-2", NULL);
     s3_credentials_close(credentials);
     free(key);
