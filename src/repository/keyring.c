@@ -61,6 +61,20 @@ static bool seen_before(const struct key_objects *list, size_t at)
     return false;
 }
 
+/* A key object that does not carry the signature it claims was changed: perhaps it was ours. */
+static bool refuse_changed(const struct key_objects *list, const struct key_scope *scope,
+                           struct error *err)
+{
+    char name[KEY_KEY_SIZE];
+    for (size_t i = 0; i < list->count; i++)
+        if (!key_object_is_signed(&list->objects[i], scope))
+            return error_set(err, ERROR_REFUSED,
+                             "cannot open the repository: key \"%s\" was changed, and no other "
+                             "one fits",
+                             key_object_key(&list->objects[i], name));
+    return true;
+}
+
 static bool no_slot_fits(const struct key_material *material, size_t tried, struct error *err)
 {
     static const char *const what[] = {[KEY_PASSPHRASE] = "this is not the passphrase",
@@ -99,7 +113,7 @@ static bool find_slot(struct keyring *keyring, const struct key_objects *list,
         memcpy(keyring->signer, object->signer, SEAL_KEY_BYTES);
         return true;
     }
-    return no_slot_fits(material, tried, err);
+    return refuse_changed(list, &keyring->scope, err) && no_slot_fits(material, tried, err);
 }
 
 /* --- its generations ----------------------------------------------------------------------------

@@ -232,7 +232,8 @@ static void cut(const struct scene *scene, const char *key, const struct buf *go
 {
     const size_t lengths[] = {0, 1, 31, 56, 90, good->len / 2, good->len - 33, good->len - 1};
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++)
-        if (lengths[i] < good->len) {
+        /* The line end behind a key's JSON says nothing. */
+        if (lengths[i] < good->len - (strncmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0 ? 1 : 0)) {
             replace(scene->store, key, good->data, lengths[i]);
             expect_found(scene, key, good, "cutting");
         }
