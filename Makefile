@@ -5,7 +5,7 @@ CC = gcc
 endif
 PREFIX ?= /usr/local
 PACKAGES = libpq libarchive zlib libcurl libzstd libfyaml jansson libxxhash libcrypto \
-           expat libmicrohttpd
+           expat libmicrohttpd libsodium
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
        -Wvla -Wwrite-strings -Wundef -Wcast-qual -Wno-missing-field-initializers
 OPT ?= -O2 -D_FORTIFY_SOURCE=2

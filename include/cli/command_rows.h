@@ -6,6 +6,7 @@
 
 extern const struct command command_repo_init;
 extern const struct command command_repo_gc;
+extern const struct command command_repo_key;
 extern const struct command command_snapshot_create;
 extern const struct command command_snapshot_list;
 extern const struct command command_snapshot_show;

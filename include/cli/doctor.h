@@ -22,6 +22,7 @@ void doctor_check_clock(struct check_list *list, struct store *store, const stru
 /* Whether secrets can be kept out of swap (base/secret.h). */
 void doctor_check_memory(struct check_list *list);
 /* *out_open says whether the repository can be used by later checks. */
-void doctor_check_repository(struct check_list *list, struct session *session, bool *out_open);
+void doctor_check_repository(struct check_list *list, struct session *session,
+                             const struct config *config, bool *out_open);
 
 #endif

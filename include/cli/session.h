@@ -24,6 +24,9 @@ MUST_CHECK bool session_open(struct session *session, const struct config *confi
     }
 MUST_CHECK bool session_open_fenced(struct session *session, const struct invocation *call,
                                     struct error *err);
+/* The repository in a store that is open. */
+MUST_CHECK bool session_open_repository(struct session *session, const struct config *config,
+                                        struct error *err);
 /* For CLEANUP(session_close); a zeroed session is fine. */
 void session_close(struct session *session);
 

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "drill/drill.h"
 #include "postgres/connection.h"
+#include "repository/key_source.h"
 #include "repository/repository.h"
 #include "repository/retention.h"
 #include "repository/verify.h"
@@ -20,6 +21,8 @@
 /* ERROR_USAGE when repository.url is not set. */
 MUST_CHECK bool config_fill_store(const struct config *config, struct store_options *out,
                                   struct error *err);
+/* How a sealed repository is opened, and whether it must be one. */
+void config_fill_keys(const struct config *config, struct key_options *out);
 /* ERROR_USAGE for a level outside the codec's range. */
 MUST_CHECK bool config_fill_repository(const struct config *config, struct repository_settings *out,
                                        struct error *err);

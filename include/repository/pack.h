@@ -11,6 +11,7 @@
 #include "repository/envelope.h"
 #include "repository/page_map.h"
 #include "repository/repository.h"
+#include "repository/sealing.h"
 
 enum {
     FRAME_PAGES = 32,
@@ -30,6 +31,7 @@ struct pack_ref {
     uint64_t size_bytes;
     uint32_t index_bytes; /* without the trailer */
     uint32_t page_count;
+    struct seal_id seal; /* of a sealed repository; zeros otherwise */
 };
 
 /* "packs/ab/ab12….pack". Returns out. */
@@ -50,21 +52,41 @@ struct pack_index {
     uint32_t frame_count;
     uint64_t *page_hashes; /* XXH3-64 of each page */
     uint32_t page_count;
+    /* Of a sealed repository, borrowed; NULL otherwise. */
+    const struct repository *sealed_by;
+    struct seal_id seal;
+    bool has_key; /* false: the key in use may only write */
+    uint8_t content_key[SEAL_KEY_BYTES];
 };
 
 /* Appends the index and the trailer to a pack that holds header and frames. */
 void pack_index_put(struct buf *pack, const struct pack_index *index);
+/* The same, apart from the pack: offset says where in the object it will lie. */
+void pack_tail_put(struct buf *out, uint64_t offset, const struct pack_index *index);
 
 /* Parses index and trailer: the last index_bytes + PACK_TRAILER_BYTES bytes of the object of
  * size_bytes. Everything that could lead a reader out of bounds is checked here. Gives *out. */
 MUST_CHECK bool pack_index_parse(const void *tail, size_t tail_len, uint64_t size_bytes,
                                  const char *what, struct pack_index *out, struct error *err);
+/* The same for the tail of a sealed object, as it is stored (pack_tail_bytes). */
+MUST_CHECK bool pack_sealed_tail_parse(const struct repository *repository,
+                                       const struct pack_ref *ref, const void *tail,
+                                       size_t tail_len, const char *what, struct pack_index *out,
+                                       struct error *err);
+/* Appends the sealed tail to a pack that holds head and frames. *out_index_bytes: for its ref. */
+MUST_CHECK bool pack_sealed_tail_put(const struct repository *repository, struct buf *pack,
+                                     const struct pack_index *index,
+                                     const uint8_t wrapped[CONTENT_WRAPPED_BYTES],
+                                     uint32_t *out_index_bytes, struct error *err);
+/* How many bytes at the end of the object hold the index and what belongs to it. */
+size_t pack_tail_bytes(const struct repository *repository, const struct pack_ref *ref);
 void pack_index_release(struct pack_index *index);
 
 /* The frame that holds the page; ordinal must be below page_count. */
 const struct pack_frame *pack_index_find(const struct pack_index *index, uint32_t ordinal);
 
-/* Decompresses one frame into out (FRAME_BYTES) and checks its page hashes. */
+/* Opens and decompresses one frame into out (FRAME_BYTES) and checks its page hashes. ERROR_REFUSED
+ * with a key that may only write. */
 MUST_CHECK bool pack_frame_decode(const struct pack_index *index, const struct pack_frame *frame,
                                   struct codec_context *codec, const void *stored, uint8_t *out,
                                   const char *what, struct error *err);

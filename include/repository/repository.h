@@ -27,11 +27,22 @@ struct repository_settings {
     uint32_t pack_bytes; /* target size of a pack: 16 to 64 MiB, default 32 MiB */
 };
 
+struct keyring;
+struct key_options;
+struct key_slot_request;
+
 struct repository {
-    struct store *store; /* borrowed */
+    struct store *store; /* borrowed; of a sealed repository: a guard around it, owned */
     uint8_t id[REPOSITORY_ID_BYTES];
     int64_t created_us;
     struct repository_settings settings;
+    struct keyring *keyring; /* NULL: it is not sealed */
+};
+
+/* What is sealed into every object of a sealed repository: 24 bytes. */
+struct seal_id {
+    uint8_t generation[8]; /* of the keys */
+    uint8_t object[16];    /* random */
 };
 
 /* Beginnings of the keys of what lasts, which a store may lock; ends in NULL. Leases, terms,
@@ -46,8 +57,23 @@ MUST_CHECK bool repository_create(struct store *store, const struct repository_s
                                   const struct clock *clock, const struct random_source *random,
                                   struct repository *out, struct error *err);
 
+/* The same, sealed. The slot is the first one and must grant all. *out is as it was created,
+ * without keys: open it. */
+MUST_CHECK bool repository_create_sealed(struct store *store,
+                                         const struct repository_settings *settings,
+                                         const struct clock *clock,
+                                         const struct random_source *random,
+                                         const struct key_slot_request *slot,
+                                         struct repository *out, struct error *err);
+
 /* Reads and checks mainstay.json. ERROR_NOT_FOUND (hint: repo init), ERROR_UNSUPPORTED for a newer
  * version, an unknown feature or a cipher we cannot apply, ERROR_CORRUPT otherwise. */
 MUST_CHECK bool repository_open(struct store *store, struct repository *out, struct error *err);
+/* Opens a sealed one, too. ERROR_DENIED: no key, or not the right one; ERROR_REFUSED: the options
+ * ask for encryption and the repository is not sealed, or the other way round. */
+MUST_CHECK bool repository_open_with(struct store *store, const struct key_options *keys,
+                                     struct repository *out, struct error *err);
+/* Wipes the keys. Nothing to do for one that is not sealed, or zeroed. */
+void repository_close(struct repository *repository);
 
 #endif

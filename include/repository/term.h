@@ -52,7 +52,7 @@ MUST_CHECK bool term_watch_look(struct term_watch *watch, const struct repositor
 
 /* A term that this process holds. Borrows the store. */
 struct term {
-    struct store *store;
+    const struct repository *repository; /* borrowed */
     uint64_t number;
     uint64_t sign;
     char holder[TERM_HOLDER_SIZE];

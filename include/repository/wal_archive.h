@@ -53,6 +53,28 @@ MUST_CHECK bool wal_chunk_read(const struct repository *repository, const struct
                                const struct wal_source *source, uint64_t lsn, size_t len, void *out,
                                struct error *err);
 
+/* Without a key that opens content (a sealed repository only; FORMAT.md, "Sealed WAL chunk"). */
+
+/* Reads the whole object and checks that its bytes are those that were stored. */
+MUST_CHECK bool wal_chunk_check_sealed(const struct repository *repository,
+                                       const struct wal_chunk *chunk, struct error *err);
+/* Makes one chunk of several that follow each other or overlap, in the order of a catalog, and
+ * checks what is then in the store. Nothing is opened; the old ones stay. */
+MUST_CHECK bool wal_chunk_join(const struct repository *repository, const struct wal_chunk *chunks,
+                               size_t count, const struct wal_chunk *merged, struct error *err);
+/* What a chunk holds of the page (8 KiB) in which it ends, as a keyed digest. */
+struct wal_chunk_end {
+    size_t len; /* below 8192 */
+    uint8_t generation[8];
+    uint8_t digest[32];
+};
+MUST_CHECK bool wal_chunk_end(const struct repository *repository, const struct wal_chunk *chunk,
+                              struct wal_chunk_end *out, struct error *err);
+/* bytes: end->len of them. */
+MUST_CHECK bool wal_chunk_end_is(const struct repository *repository,
+                                 const struct wal_chunk_end *end, const void *bytes, bool *out_same,
+                                 struct error *err);
+
 /* Where a chunk comes from, as its head says: for who has no server to ask. */
 MUST_CHECK bool wal_chunk_source(const struct repository *repository, const struct wal_chunk *chunk,
                                  struct wal_source *out, struct error *err);

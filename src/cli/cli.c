@@ -35,8 +35,10 @@ static bool load_config(struct invocation *call, struct error *err)
         return false;
     config_fill_log(&call->config, &level, &json);
     log_configure(level, json);
-    return !call->command->confined || !config_bool(&call->config, OPTION_PROCESS_SECCOMP) ||
-           harden_confine(err);
+    /* A command that prints the key of a repository has to be started. */
+    bool starts_others = config_text(&call->config, OPTION_REPOSITORY_KEY_COMMAND) != NULL;
+    return !call->command->confined || starts_others ||
+           !config_bool(&call->config, OPTION_PROCESS_SECCOMP) || harden_confine(err);
 }
 
 static bool run(struct invocation *call, int argc, char **argv, struct error *err)

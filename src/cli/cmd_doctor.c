@@ -117,7 +117,7 @@ static void examine(struct check_list *list, const struct invocation *call)
     doctor_check_store(list, session.store, &random_system);
     doctor_check_protection(list, session.store);
     doctor_check_clock(list, session.store, &clock_system);
-    doctor_check_repository(list, &session, &repository);
+    doctor_check_repository(list, &session, config, &repository);
     if (repository && server)
         check_system(list, &session, &options);
 }

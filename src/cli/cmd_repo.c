@@ -4,9 +4,15 @@
 #include "cli/session.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "postgres/wal_receiver.h"
+#include "repository/keyring.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 static bool print_json(const struct invocation *call, const struct repository *repository,
                        const char *id, struct error *err)
@@ -73,15 +79,78 @@ static void prepare_slot(const struct invocation *call)
                   slot, slot);
 }
 
+/* A key file that is not there yet is made with a random key. */
+static bool make_key_file(const struct key_options *keys, struct error *err)
+{
+    uint8_t key[SEAL_KEY_BYTES];
+    if (keys->key_file == NULL || access(keys->key_file, F_OK) == 0 || errno != ENOENT)
+        return true;
+    if (!seal_start(err))
+        return false;
+    seal_random(key, sizeof key);
+    bool done = key_file_make(keys->key_file, key, err);
+    secret_wipe(key, sizeof key);
+    return done;
+}
+
+static bool first_slot(const struct key_options *keys, struct key_material **material,
+                       struct key_slot_request *out, struct error *err)
+{
+    if (keys->identity_file != NULL)
+        return error_set(err, ERROR_USAGE,
+                         "the first key is a key file, a command or a passphrase; recipients are "
+                         "added with `mainstay repo key add`");
+    if (!make_key_file(keys, err) || !key_material_load(keys, material, err))
+        return false;
+    *out = (struct key_slot_request){.kind = (*material)->kind,
+                                     .grant = GRANT_ALL,
+                                     .label = "first",
+                                     .material = *material,
+                                     .created_us = clock_now_us(&clock_system)};
+    return true;
+}
+
+static bool create_sealed(struct session *session, const struct repository_settings *settings,
+                          const struct key_options *keys, struct error *err)
+{
+    struct key_slot_request slot;
+    CLEANUP(key_material_cleanup) struct key_material *material = NULL;
+    if (!first_slot(keys, &material, &slot, err) ||
+        !repository_create_sealed(session->store, settings, &clock_system, &random_system, &slot,
+                                  &session->repository, err))
+        return false;
+    log_event(LOG_WARNING, "repository.sealed",
+              "this repository is sealed: without its key nothing in it can be restored, by "
+              "nobody. Print a recovery sheet now and keep it apart from this machine: mainstay "
+              "repo key export --paper");
+    return true;
+}
+
+static bool create(struct session *session, const struct config *config, struct error *err)
+{
+    struct key_options keys;
+    struct repository_settings settings;
+    config_fill_keys(config, &keys);
+    if (!config_fill_repository(config, &settings, err) ||
+        !session_open_store(session, config, err))
+        return false;
+    if (keys.wish == ENCRYPTION_SEALED)
+        return create_sealed(session, &settings, &keys, err);
+    if (key_options_given(&keys)) {
+        (void)error_set(err, ERROR_USAGE,
+                        "cannot make a repository: a key is given, and encryption is not asked "
+                        "for");
+        return error_hint(err, "Add --repository-encryption sealed, or leave the key out.");
+    }
+    return repository_create(session->store, &settings, &clock_system, &random_system,
+                             &session->repository, err);
+}
+
 static bool run_init(struct invocation *call, struct error *err)
 {
-    struct repository_settings settings;
     char id[2 * REPOSITORY_ID_BYTES + 1];
     CLEANUP(session_close) struct session session = {0};
-    if (!config_fill_repository(&call->config, &settings, err) ||
-        !session_open_store(&session, &call->config, err) ||
-        !repository_create(session.store, &settings, &clock_system, &random_system,
-                           &session.repository, err))
+    if (!create(&session, &call->config, err))
         return false;
     text_hex(session.repository.id, sizeof session.repository.id, id);
     prepare_slot(call);
@@ -99,6 +168,8 @@ const struct command command_repo_init = {
     .groups = GROUP_REPOSITORY | GROUP_INIT | GROUP_POSTGRES | GROUP_SLOT | GROUP_LOG,
     .flags = {{"no-slot", NULL, NULL, "Make no replication slot."}},
     .examples = {"mainstay repo init --repo /srv/backup",
+                 "mainstay repo init --repo /srv/backup --repository-encryption sealed "
+                 "--repository-key-file /etc/mainstay/repository.key",
                  "mainstay repo init --repo "
                  "'s3://backup/main?endpoint=https://s3.example.net&region=eu-1'"},
     .run = run_init,

@@ -7,6 +7,7 @@
 static const struct command *const commands[] = {
     &command_repo_init,
     &command_repo_gc,
+    &command_repo_key,
     &command_snapshot_create,
     &command_snapshot_list,
     &command_snapshot_show,

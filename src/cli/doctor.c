@@ -152,11 +152,12 @@ void doctor_check_memory(struct check_list *list)
     check_fix(list, "ulimit -l 8192; systemd: LimitMEMLOCK=8M; or encrypt the swap");
 }
 
-void doctor_check_repository(struct check_list *list, struct session *session, bool *out_open)
+void doctor_check_repository(struct check_list *list, struct session *session,
+                             const struct config *config, bool *out_open)
 {
     struct error err;
     char id[2 * REPOSITORY_ID_BYTES + 1];
-    *out_open = repository_open(session->store, &session->repository, &err);
+    *out_open = session_open_repository(session, config, &err);
     if (!*out_open) {
         doctor_add_error(list, "repository.open", &err);
         if (err.kind == ERROR_NOT_FOUND)

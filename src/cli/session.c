@@ -5,16 +5,27 @@
 #include "repository/term.h"
 #include "store/store_open.h"
 
+#include <unistd.h>
+
 bool session_open_store(struct session *session, const struct config *config, struct error *err)
 {
     struct store_options options;
     return config_fill_store(config, &options, err) && store_open(&options, &session->store, err);
 }
 
+bool session_open_repository(struct session *session, const struct config *config,
+                             struct error *err)
+{
+    struct key_options keys;
+    config_fill_keys(config, &keys);
+    keys.ask = isatty(STDIN_FILENO) != 0;
+    return repository_open_with(session->store, &keys, &session->repository, err);
+}
+
 bool session_open(struct session *session, const struct config *config, struct error *err)
 {
     return session_open_store(session, config, err) &&
-           repository_open(session->store, &session->repository, err);
+           session_open_repository(session, config, err);
 }
 
 bool session_open_fenced(struct session *session, const struct invocation *call, struct error *err)
@@ -30,11 +41,12 @@ bool session_open_fenced(struct session *session, const struct invocation *call,
     struct store *inner = session->store;
     session->store = NULL;
     return term_fence_open(inner, term, &session->store, err) &&
-           repository_open(session->store, &session->repository, err);
+           session_open_repository(session, &call->config, err);
 }
 
 void session_close(struct session *session)
 {
+    repository_close(&session->repository);
     store_close(session->store);
     session->store = NULL;
 }

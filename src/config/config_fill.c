@@ -36,6 +36,20 @@ bool config_fill_store(const struct config *config, struct store_options *out, s
     return true;
 }
 
+void config_fill_keys(const struct config *config, struct key_options *out)
+{
+    const char *wish = config_text(config, OPTION_REPOSITORY_ENCRYPTION);
+    *out = (struct key_options){
+        .passphrase_file = config_text(config, OPTION_REPOSITORY_PASSPHRASE_FILE),
+        .key_file = config_text(config, OPTION_REPOSITORY_KEY_FILE),
+        .key_command = config_text(config, OPTION_REPOSITORY_KEY_COMMAND),
+        .identity_file = config_text(config, OPTION_REPOSITORY_IDENTITY_FILE),
+        .signer = config_text(config, OPTION_REPOSITORY_SIGNER),
+    };
+    if (wish != NULL)
+        out->wish = strcmp(wish, "sealed") == 0 ? ENCRYPTION_SEALED : ENCRYPTION_NONE;
+}
+
 bool config_fill_repository(const struct config *config, struct repository_settings *out,
                             struct error *err)
 {

@@ -44,6 +44,64 @@ static const struct option_row table[OPTION_COUNT] = {
          .max = 64 * MIB,
          .example = "32MiB",
          .help = "Target size of the objects that hold pages. Larger ones mean fewer requests."},
+    [OPTION_REPOSITORY_ENCRYPTION] =
+        {.name = "repository.encryption",
+         .type = OPTION_ENUM,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "none when it is made, later what the repository is",
+         .values = {"sealed", "none"},
+         .example = "sealed",
+         .help = "Whether the repository is sealed: encrypted here, before anything is sent. "
+                 "Decided when it is made. Set, it is also a promise: a repository that is not as "
+                 "it says is refused. A lost key cannot be replaced: print a recovery sheet with "
+                 "`mainstay repo key export --paper`."},
+    [OPTION_REPOSITORY_KEY_FILE] =
+        {.name = "repository.key-file",
+         .type = OPTION_SECRET_FILE,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "another way to open a sealed repository, or none",
+         .example = "/etc/mainstay/repository.key",
+         .help = "File with the key of a sealed repository: 64 hexadecimal digits. Made by `repo "
+                 "init` when it is not there. Nobody but its owner may read it."},
+    [OPTION_REPOSITORY_KEY_COMMAND] =
+        {.name = "repository.key-command",
+         .type = OPTION_TEXT,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "another way to open a sealed repository, or none",
+         .example = "/usr/local/bin/get-mainstay-key helpdesk",
+         .help = "Program, and its arguments, that prints the key of a sealed repository: for "
+                 "Vault or a KMS. Words are separated by spaces; no shell is involved."},
+    [OPTION_REPOSITORY_PASSPHRASE_FILE] =
+        {.name = "repository.passphrase-file",
+         .type = OPTION_SECRET_FILE,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "asked on the terminal, where there is one",
+         .example = "/run/secrets/repository-passphrase",
+         .help = "File whose first line is the passphrase of a sealed repository."},
+    [OPTION_REPOSITORY_IDENTITY_FILE] =
+        {.name = "repository.identity-file",
+         .type = OPTION_SECRET_FILE,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "another way to open a sealed repository, or none",
+         .example = "/etc/mainstay/identity.key",
+         .help = "File with the secret X25519 key of a recipient: 64 hexadecimal digits. Needs "
+                 "repository.signer."},
+    [OPTION_REPOSITORY_SIGNER] =
+        {.name = "repository.signer",
+         .type = OPTION_TEXT,
+         .group = GROUP_REPOSITORY,
+         .standard = "",
+         .unset = "what the key proves",
+         .max = 64,
+         .example = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+         .help = "Whose signature under the keys of a sealed repository counts, as `mainstay repo "
+                 "key list` shows it. With an identity it is needed; with other keys it is one "
+                 "more check."},
     [OPTION_POSTGRES_CONNECTION] =
         {.name = "postgres.connection",
          .type = OPTION_TEXT,

@@ -42,6 +42,7 @@ struct leader {
 static void leader_close(struct leader *leader)
 {
     connection_close(leader->connection);
+    repository_close(&leader->repository);
     store_close(leader->store);
 }
 
@@ -53,14 +54,16 @@ static int64_t now_us(void)
 /* One call must not last longer than others wait for a sign of life. */
 static bool open_repository(struct leader *leader, struct error *err)
 {
+    struct key_options keys;
     struct store_options options;
+    config_fill_keys(&leader->settings->config, &keys);
     if (!config_fill_store(&leader->settings->config, &options, err))
         return false;
     options.retry_total_us = RETRY_US;
     options.stall_timeout_us = STALL_US;
     options.connect_timeout_us = STALL_US;
     if (!store_open(&options, &leader->store, err) ||
-        !repository_open(leader->store, &leader->repository, err))
+        !repository_open_with(leader->store, &keys, &leader->repository, err))
         return false;
     leader->key = advisory_lock_key("daemon", leader->repository.id, sizeof leader->repository.id);
     return true;

@@ -4,12 +4,19 @@
 
 static const char magic[8] = {'M', 'A', 'I', 'N', 'S', 'T', 'A', 'Y'};
 
+enum { CIPHER_NONE = 0, CIPHER_XCHACHA20_POLY1305 = 1 };
+
+static uint8_t cipher_of(const struct repository *repository)
+{
+    return repository->keyring == NULL ? CIPHER_NONE : CIPHER_XCHACHA20_POLY1305;
+}
+
 void envelope_put(struct buf *out, enum object_kind kind, const struct repository *repository)
 {
     buf_put(out, magic, sizeof magic);
     buf_put_u8(out, REPOSITORY_FORMAT_VERSION);
     buf_put_u8(out, (uint8_t)kind);
-    buf_put_u8(out, 0); /* cipher: none */
+    buf_put_u8(out, cipher_of(repository));
     buf_put_u8(out, 0); /* key slot */
     buf_put_u32(out, 0);
     buf_put(out, repository->id, REPOSITORY_ID_BYTES);
@@ -36,7 +43,10 @@ bool envelope_check(struct reader *reader, enum object_kind kind,
     if (head[9] != kind)
         return error_set(err, ERROR_CORRUPT, "%s is damaged: it is an object of kind %u, not %d",
                          reader->what, head[9], (int)kind);
-    if (head[10] != 0 || head[11] != 0)
+    if (head[10] == CIPHER_NONE && repository->keyring != NULL)
+        return error_set(err, ERROR_CORRUPT,
+                         "cannot trust %s: it is not sealed, and the repository is", reader->what);
+    if (head[10] != cipher_of(repository) || head[11] != 0)
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot read %s: it is encrypted with cipher %u (key slot %u), which "
                          "this program cannot apply",

@@ -178,7 +178,8 @@ static void put_entry(struct buf *out, const struct manifest_entry *entry)
         buf_put(out, entry->hashes, page_count_of(entry->size_bytes) * BLOCK_HASH_BYTES);
 }
 
-static void put_body(struct buf *out, const struct manifest *manifest)
+static void put_body(struct buf *out, const struct repository *repository,
+                     const struct manifest *manifest)
 {
     buf_put_varint(out, manifest->pack_count);
     for (size_t i = 0; i < manifest->pack_count; i++) {
@@ -187,6 +188,10 @@ static void put_body(struct buf *out, const struct manifest *manifest)
         buf_put_varint(out, pack->size_bytes);
         buf_put_varint(out, pack->index_bytes);
         buf_put_varint(out, pack->page_count);
+        if (repository_is_sealed(repository)) {
+            buf_put(out, pack->seal.generation, sizeof pack->seal.generation);
+            buf_put(out, pack->seal.object, sizeof pack->seal.object);
+        }
     }
     buf_put_varint(out, manifest->entry_count);
     for (size_t i = 0; i < manifest->entry_count; i++)
@@ -200,7 +205,7 @@ static bool compress_body(const struct repository *repository, const struct mani
     CLEANUP(codec_context_cleanup) struct codec_context *codec = NULL;
     CLEANUP(buf_release) struct buf raw;
     buf_init(&raw, MANIFEST_MAX_BYTES);
-    put_body(&raw, manifest);
+    put_body(&raw, repository, manifest);
     if (!buf_check(&raw, "a manifest", err) || !codec_context_new(&codec, err))
         return false;
     uint8_t *to = buf_reserve(out, codec_bound(repository->settings.codec, raw.len));
@@ -215,16 +220,57 @@ static bool compress_body(const struct repository *repository, const struct mani
     return true;
 }
 
-static bool put_summary(struct buf *out, const struct snapshot_info *info, struct error *err)
+/* Position 0 of a sealed manifest is the summary, 1 the body. */
+enum { SUMMARY_AT, BODY_AT };
+
+static bool put_sealed_summary(const struct repository *repository, struct buf *out,
+                               struct seal_place *place, const struct buf *summary,
+                               struct error *err)
+{
+    seal_id_new(repository, &place->id);
+    seal_head_put(out, OBJECT_MANIFEST, repository, &place->id);
+    buf_put_u32(out, (uint32_t)(summary->len + SEAL_OVERHEAD));
+    place->position = SUMMARY_AT;
+    return metadata_seal(repository, place, summary->data, summary->len, out, err);
+}
+
+static bool put_summary(const struct repository *repository, struct buf *out,
+                        struct seal_place *place, const struct snapshot_info *info,
+                        struct error *err)
 {
     CLEANUP(buf_release) struct buf summary;
     buf_init(&summary, SUMMARY_MAX_BYTES);
     if (!snapshot_info_to_json(info, &summary, err))
         return false;
+    if (repository_is_sealed(repository))
+        return put_sealed_summary(repository, out, place, &summary, err);
+    envelope_put(out, OBJECT_MANIFEST, repository);
     buf_put_u32(out, (uint32_t)summary.len);
     buf_put(out, summary.data, summary.len);
     buf_put_u64(out, digest_xxh3(summary.data, summary.len));
     return true;
+}
+
+static void put_coded_body(struct buf *out, const struct repository *repository, size_t raw_bytes,
+                           const struct buf *body)
+{
+    buf_put_u8(out, (uint8_t)repository->settings.codec);
+    buf_put_u64(out, raw_bytes);
+    buf_put_u64(out, body->len);
+    buf_put(out, body->data, body->len);
+}
+
+static bool put_sealed_body(const struct repository *repository, struct buf *out,
+                            struct seal_place *place, size_t raw_bytes, const struct buf *body,
+                            struct error *err)
+{
+    CLEANUP(buf_release) struct buf plain;
+    buf_init(&plain, MANIFEST_MAX_BYTES);
+    put_coded_body(&plain, repository, raw_bytes, body);
+    if (!buf_check(&plain, "a manifest", err))
+        return false;
+    place->position = BODY_AT;
+    return metadata_seal(repository, place, plain.data, plain.len, out, err);
 }
 
 bool manifest_encode(const struct repository *repository, struct manifest *manifest,
@@ -232,18 +278,18 @@ bool manifest_encode(const struct repository *repository, struct manifest *manif
 {
     uint8_t hash[SHA256_BYTES];
     size_t raw_bytes;
+    struct seal_place place = {.kind = OBJECT_MANIFEST, .name = ""};
     CLEANUP(buf_release) struct buf body;
     buf_init(&body, MANIFEST_MAX_BYTES);
     if (!compress_body(repository, manifest, &body, &raw_bytes, err))
         return false;
     manifest->info.bytes_stored += body.len;
-    envelope_put(out, OBJECT_MANIFEST, repository);
-    if (!put_summary(out, &manifest->info, err))
+    if (!put_summary(repository, out, &place, &manifest->info, err))
         return false;
-    buf_put_u8(out, (uint8_t)repository->settings.codec);
-    buf_put_u64(out, raw_bytes);
-    buf_put_u64(out, body.len);
-    buf_put(out, body.data, body.len);
+    if (!repository_is_sealed(repository))
+        put_coded_body(out, repository, raw_bytes, &body);
+    else if (!put_sealed_body(repository, out, &place, raw_bytes, &body, err))
+        return false;
     if (!buf_check(out, "a manifest", err))
         return false;
     digest_sha256(out->data, out->len, hash);
@@ -345,13 +391,24 @@ static bool read_entry(struct reader *body, const struct manifest *manifest,
     }
 }
 
-static bool read_packs(struct reader *body, struct manifest *manifest, struct error *err)
+static bool read_seal(struct reader *body, struct seal_id *out, struct error *err)
+{
+    const uint8_t *bytes;
+    if (!reader_bytes(body, sizeof *out, &bytes, err))
+        return false;
+    memcpy(out->generation, bytes, sizeof out->generation);
+    memcpy(out->object, bytes + sizeof out->generation, sizeof out->object);
+    return true;
+}
+
+static bool read_packs(struct reader *body, bool sealed, struct manifest *manifest,
+                       struct error *err)
 {
     uint64_t count;
     if (!reader_count(body, reader_left(body) / PACK_ID_BYTES, &count, err))
         return false;
     for (uint64_t i = 0; i < count; i++) {
-        struct pack_ref ref;
+        struct pack_ref ref = {0};
         const uint8_t *id;
         uint64_t index_bytes;
         uint64_t pages;
@@ -359,7 +416,8 @@ static bool read_packs(struct reader *body, struct manifest *manifest, struct er
         if (!reader_bytes(body, PACK_ID_BYTES, &id, err) ||
             !reader_count(body, PACK_MAX_BYTES, &ref.size_bytes, err) ||
             !reader_count(body, PACK_MAX_BYTES, &index_bytes, err) ||
-            !reader_count(body, PACK_MAX_PAGES, &pages, err))
+            !reader_count(body, PACK_MAX_PAGES, &pages, err) ||
+            (sealed && !read_seal(body, &ref.seal, err)))
             return false;
         if (ref.size_bytes < PACK_HEADER_BYTES + index_bytes + PACK_TRAILER_BYTES)
             return error_set(err, ERROR_CORRUPT, "%s is damaged: pack %llu cannot have %llu bytes",
@@ -373,10 +431,12 @@ static bool read_packs(struct reader *body, struct manifest *manifest, struct er
     return true;
 }
 
-static bool read_body(struct reader *body, struct manifest *manifest, struct error *err)
+static bool read_body(struct reader *body, bool sealed, struct manifest *manifest,
+                      struct error *err)
 {
     uint64_t count;
-    if (!read_packs(body, manifest, err) || !reader_count(body, reader_left(body), &count, err))
+    if (!read_packs(body, sealed, manifest, err) ||
+        !reader_count(body, reader_left(body), &count, err))
         return false;
     for (uint64_t i = 0; i < count; i++) {
         struct manifest_entry entry = {0};
@@ -392,12 +452,28 @@ static bool read_body(struct reader *body, struct manifest *manifest, struct err
 }
 
 /* Reads envelope and summary; the reader stands at the body afterwards. */
+static bool read_sealed_head(const struct repository *repository, struct reader *reader,
+                             struct seal_place *place, struct snapshot_info *out, struct error *err)
+{
+    uint32_t len;
+    const uint8_t *sealed;
+    CLEANUP(buf_release) struct buf summary;
+    buf_init(&summary, SUMMARY_MAX_BYTES + SEAL_OVERHEAD);
+    place->position = SUMMARY_AT;
+    return seal_head_read(reader, OBJECT_MANIFEST, repository, &place->id, err) &&
+           reader_u32(reader, &len, err) && reader_bytes(reader, len, &sealed, err) &&
+           metadata_open(repository, place, sealed, len, reader->what, &summary, err) &&
+           snapshot_info_from_json(summary.data, summary.len, reader->what, out, err);
+}
+
 static bool read_head(const struct repository *repository, struct reader *reader,
-                      struct snapshot_info *out, struct error *err)
+                      struct seal_place *place, struct snapshot_info *out, struct error *err)
 {
     uint32_t len;
     uint64_t hash;
     const uint8_t *summary;
+    if (repository_is_sealed(repository))
+        return read_sealed_head(repository, reader, place, out, err);
     if (!envelope_check(reader, OBJECT_MANIFEST, repository, err) ||
         !reader_u32(reader, &len, err) || !reader_bytes(reader, len, &summary, err) ||
         !reader_u64(reader, &hash, err))
@@ -444,6 +520,20 @@ static bool decompress_body(struct reader *reader, uint8_t **out, size_t *out_le
     return true;
 }
 
+/* Everything behind the summary; `opened` holds what was sealed. */
+static bool open_body(const struct repository *repository, struct reader *reader,
+                      struct seal_place *place, struct buf *opened, struct error *err)
+{
+    place->position = BODY_AT;
+    if (!repository_is_sealed(repository))
+        return true;
+    if (!metadata_open(repository, place, reader->next, reader_left(reader), reader->what, opened,
+                       err))
+        return false;
+    reader_init(reader, opened->data, opened->len, reader->what);
+    return true;
+}
+
 bool manifest_decode(const struct repository *repository, const void *bytes, size_t len,
                      const char *what, struct manifest *out, struct error *err)
 {
@@ -451,9 +541,12 @@ bool manifest_decode(const struct repository *repository, const void *bytes, siz
     struct reader reader;
     struct reader body_reader;
     struct manifest manifest;
+    struct seal_place place = {.kind = OBJECT_MANIFEST, .name = ""};
     CLEANUP(free_pointer) uint8_t *body = NULL;
+    CLEANUP(buf_release) struct buf opened;
     size_t body_len;
     manifest_init(&manifest);
+    buf_init(&opened, MANIFEST_MAX_BYTES);
     size_t checked_len = len < sizeof hash ? 0 : len - sizeof hash;
     reader_init(&reader, bytes, checked_len, what);
     digest_sha256(bytes, checked_len, hash);
@@ -467,12 +560,13 @@ bool manifest_decode(const struct repository *repository, const void *bytes, siz
         return error_set(err, ERROR_CORRUPT,
                          "%s is damaged: its bytes do not have the SHA-256 at their end", what);
     }
-    if (!read_head(repository, &reader, &manifest.info, err))
+    if (!read_head(repository, &reader, &place, &manifest.info, err))
         return false;
-    bool done = decompress_body(&reader, &body, &body_len, err);
+    bool done = open_body(repository, &reader, &place, &opened, err) &&
+                decompress_body(&reader, &body, &body_len, err);
     if (done) {
         reader_init(&body_reader, body, body_len, what);
-        done = read_body(&body_reader, &manifest, err);
+        done = read_body(&body_reader, repository_is_sealed(repository), &manifest, err);
     }
     if (!done) {
         manifest_release(&manifest);
@@ -508,6 +602,15 @@ static bool fetch_whole(const struct repository *repository, const char *key, st
     return fetch(repository, key, object.size_bytes, out, err);
 }
 
+/* A sealed summary says which name it was sealed for. */
+static bool is_of_key(const struct repository *repository, const char *key,
+                      const struct snapshot_info *info, struct error *err)
+{
+    char expected[MANIFEST_KEY_SIZE];
+    return !repository_is_sealed(repository) || strcmp(manifest_key(info, expected), key) == 0 ||
+           error_set(err, ERROR_CORRUPT, "manifest \"%s\" describes another snapshot", key);
+}
+
 bool manifest_load(const struct repository *repository, const char *key, struct manifest *out,
                    struct error *err)
 {
@@ -516,28 +619,35 @@ bool manifest_load(const struct repository *repository, const char *key, struct 
     buf_init(&bytes, MANIFEST_MAX_BYTES);
     if (what == NULL)
         return error_no_memory(err, "a manifest");
-    return fetch_whole(repository, key, &bytes, err) &&
-           manifest_decode(repository, bytes.data, bytes.len, what, out, err);
+    if (!fetch_whole(repository, key, &bytes, err) ||
+        !manifest_decode(repository, bytes.data, bytes.len, what, out, err))
+        return false;
+    if (is_of_key(repository, key, &out->info, err))
+        return true;
+    manifest_release(out);
+    return false;
 }
 
 /* The length of envelope and summary, from the first bytes; 0 when they cannot be right. */
-static size_t head_length(const struct buf *bytes)
+static size_t head_length(const struct repository *repository, const struct buf *bytes)
 {
+    size_t start = repository_head_bytes(repository);
     struct error ignored;
     struct reader reader;
     const uint8_t *envelope;
     uint32_t len;
     reader_init(&reader, bytes->data, bytes->len, "a manifest");
-    if (!reader_bytes(&reader, ENVELOPE_BYTES, &envelope, &ignored) ||
-        !reader_u32(&reader, &len, &ignored) || len > SUMMARY_MAX_BYTES)
+    if (!reader_bytes(&reader, start, &envelope, &ignored) ||
+        !reader_u32(&reader, &len, &ignored) || len > SUMMARY_MAX_BYTES + SEAL_OVERHEAD)
         return 0;
-    return (size_t)ENVELOPE_BYTES + 4 + len + 8;
+    return start + 4 + len + 8;
 }
 
 bool manifest_load_info(const struct repository *repository, const char *key,
                         struct snapshot_info *out, struct error *err)
 {
     struct reader reader;
+    struct seal_place place = {.kind = OBJECT_MANIFEST, .name = ""};
     CLEANUP(buf_release) struct buf bytes;
     CLEANUP(free_pointer) char *what = text_format("manifest \"%s\"", key);
     buf_init(&bytes, SUMMARY_MAX_BYTES + SUMMARY_FIRST_READ);
@@ -545,12 +655,12 @@ bool manifest_load_info(const struct repository *repository, const char *key,
         return error_no_memory(err, "a manifest");
     if (!fetch(repository, key, SUMMARY_FIRST_READ, &bytes, err))
         return false;
-    size_t head = head_length(&bytes);
+    size_t head = head_length(repository, &bytes);
     if (head > bytes.len) {
         buf_clear(&bytes);
         if (!fetch(repository, key, head, &bytes, err))
             return false;
     }
     reader_init(&reader, bytes.data, bytes.len, what);
-    return read_head(repository, &reader, out, err);
+    return read_head(repository, &reader, &place, out, err);
 }

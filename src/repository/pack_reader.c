@@ -44,16 +44,42 @@ static bool check_page_count(const struct pack_ref *ref, struct pack_index *inde
                      pack_label(ref, label), ref->page_count);
 }
 
+static bool parse_tail(const struct repository *repository, const struct pack_ref *ref,
+                       const void *tail, size_t len, const char *label, struct pack_index *out,
+                       struct error *err)
+{
+    return repository_is_sealed(repository)
+               ? pack_sealed_tail_parse(repository, ref, tail, len, label, out, err)
+               : pack_index_parse(tail, len, ref->size_bytes, label, out, err);
+}
+
+/* The head is the one that the manifest tells of. */
+static bool check_head(const struct repository *repository, const struct pack_ref *ref,
+                       struct reader *reader, struct error *err)
+{
+    struct seal_id seal;
+    if (!repository_is_sealed(repository))
+        return envelope_check(reader, OBJECT_PACK, repository, err);
+    if (!seal_head_read(reader, OBJECT_PACK, repository, &seal, err))
+        return false;
+    return memcmp(&seal, &ref->seal, sizeof seal) == 0 ||
+           error_set(err, ERROR_CORRUPT, "%s is damaged: it is not the one that was stored",
+                     reader->what);
+}
+
 bool pack_read_index(const struct repository *repository, const struct pack_ref *ref,
                      struct pack_index *out, struct error *err)
 {
     char label[PACK_LABEL_SIZE];
-    size_t len = (size_t)ref->index_bytes + PACK_TRAILER_BYTES;
+    size_t len = pack_tail_bytes(repository, ref);
+    if (len > ref->size_bytes)
+        return error_set(err, ERROR_CORRUPT, "%s cannot have an index of %zu bytes",
+                         pack_label(ref, label), len);
     CLEANUP(free_pointer) uint8_t *tail = malloc(len);
     if (tail == NULL)
         return error_no_memory(err, "the index of a pack");
     if (!pack_read_range(repository, ref, ref->size_bytes - len, len, tail, err) ||
-        !pack_index_parse(tail, len, ref->size_bytes, pack_label(ref, label), out, err))
+        !parse_tail(repository, ref, tail, len, pack_label(ref, label), out, err))
         return false;
     return check_page_count(ref, out, err);
 }
@@ -64,8 +90,11 @@ bool pack_read_whole(const struct repository *repository, const struct pack_ref 
     char label[PACK_LABEL_SIZE];
     uint8_t hash[SHA256_BYTES];
     struct reader reader;
-    size_t tail_len = (size_t)ref->index_bytes + PACK_TRAILER_BYTES;
+    size_t tail_len = pack_tail_bytes(repository, ref);
     (void)pack_label(ref, label);
+    if (tail_len > ref->size_bytes)
+        return error_set(err, ERROR_CORRUPT, "%s cannot have an index of %zu bytes", label,
+                         tail_len);
     buf_clear(out);
     uint8_t *bytes = buf_reserve(out, ref->size_bytes);
     if (bytes == NULL)
@@ -78,8 +107,8 @@ bool pack_read_whole(const struct repository *repository, const struct pack_ref 
         return error_set(err, ERROR_CORRUPT,
                          "%s is damaged: its bytes do not have the SHA-256 in its name", label);
     reader_init(&reader, bytes, out->len, label);
-    if (!envelope_check(&reader, OBJECT_PACK, repository, err) ||
-        !pack_index_parse(bytes + out->len - tail_len, tail_len, out->len, label, out_index, err))
+    if (!check_head(repository, ref, &reader, err) ||
+        !parse_tail(repository, ref, bytes + out->len - tail_len, tail_len, label, out_index, err))
         return false;
     return check_page_count(ref, out_index, err);
 }

@@ -8,6 +8,7 @@
 #include "repository/pack_writer.h"
 
 #include "base/queue.h"
+#include "base/secret.h"
 #include "codec/digest.h"
 
 #include <pthread.h>
@@ -30,7 +31,9 @@ struct pack_build {
     struct buf bytes;
     struct pack_index index; /* arrays sized for PACK_MAX_PAGES */
     uint32_t first_sequence;
+    uint32_t index_bytes;
     size_t number;
+    uint8_t wrapped[CONTENT_WRAPPED_BYTES]; /* of a sealed repository */
 };
 
 struct pack_writer {
@@ -148,16 +151,41 @@ static struct frame_job *wait_for_frame(struct pack_writer *writer, uint64_t num
     return job;
 }
 
-static void start_pack(struct pack_writer *writer, struct pack_build *build, size_t number,
+/* A sealed pack has a key of its own, which is forgotten when the pack is closed. */
+static bool start_sealed(const struct repository *repository, struct pack_build *build,
+                         struct error *err)
+{
+    struct content_key key;
+    struct pack_index *index = &build->index;
+    seal_id_new(repository, &index->seal);
+    index->sealed_by = repository;
+    if (!content_key_new(repository, &index->seal, &key, err))
+        return false;
+    memcpy(index->content_key, key.key, sizeof index->content_key);
+    memcpy(build->wrapped, key.wrapped, sizeof build->wrapped);
+    secret_wipe(&key, sizeof key);
+    seal_head_put(&build->bytes, OBJECT_PACK, repository, &index->seal);
+    return true;
+}
+
+static bool start_pack(struct pack_writer *writer, struct pack_build *build, size_t number,
                        uint32_t first_sequence)
 {
+    struct error err;
     buf_clear(&build->bytes);
     build->index.frame_count = 0;
     build->index.page_count = 0;
     build->number = number;
     build->first_sequence = first_sequence;
+    if (repository_is_sealed(writer->repository)) {
+        bool started = start_sealed(writer->repository, build, &err);
+        if (!started)
+            fail(writer, &err);
+        return started;
+    }
     envelope_put(&build->bytes, OBJECT_PACK, writer->repository);
     buf_put(&build->bytes, writer->options.writer_id, PACK_WRITER_BYTES);
+    return true;
 }
 
 static bool pack_is_full(const struct pack_writer *writer, const struct pack_build *build,
@@ -165,6 +193,20 @@ static bool pack_is_full(const struct pack_writer *writer, const struct pack_bui
 {
     return build->bytes.len + job->stored_bytes > writer->repository->settings.pack_bytes ||
            build->index.page_count + job->pages > PACK_MAX_PAGES;
+}
+
+static void seal_frame(struct pack_build *build, struct pack_frame *frame,
+                       const struct frame_job *job)
+{
+    const struct pack_index *index = &build->index;
+    struct seal_place place = {
+        .kind = OBJECT_PACK, .id = index->seal, .name = "", .position = index->frame_count - 1};
+    uint8_t *to = buf_reserve(&build->bytes, job->stored_bytes + SEAL_OVERHEAD);
+    if (to == NULL)
+        return; /* the buffer remembers, and close_pack says so */
+    content_seal(index->sealed_by, &place, index->content_key, job->stored, job->stored_bytes, to);
+    frame->stored_bytes += SEAL_OVERHEAD;
+    build->bytes.len += frame->stored_bytes;
 }
 
 static void append_frame(struct pack_build *build, const struct frame_job *job)
@@ -179,15 +221,32 @@ static void append_frame(struct pack_build *build, const struct frame_job *job)
     };
     memcpy(index->page_hashes + index->page_count, job->hashes, job->pages * sizeof job->hashes[0]);
     index->page_count += job->pages;
-    buf_put(&build->bytes, job->stored, job->stored_bytes);
+    if (index->sealed_by != NULL)
+        seal_frame(build, &index->frames[index->frame_count - 1], job);
+    else
+        buf_put(&build->bytes, job->stored, job->stored_bytes);
+}
+
+/* Behind the frames: the index. The key of the pack is not needed any more. */
+static bool put_tail(const struct pack_writer *writer, struct pack_build *build, struct error *err)
+{
+    size_t frames_end = build->bytes.len;
+    if (build->index.sealed_by == NULL) {
+        pack_index_put(&build->bytes, &build->index);
+        build->index_bytes = (uint32_t)(build->bytes.len - frames_end - PACK_TRAILER_BYTES);
+        return true;
+    }
+    bool done = pack_sealed_tail_put(writer->repository, &build->bytes, &build->index,
+                                     build->wrapped, &build->index_bytes, err);
+    secret_wipe(build->index.content_key, sizeof build->index.content_key);
+    return done;
 }
 
 /* Hands a pack with pages in it to the put threads. False when the writer failed meanwhile. */
 static bool close_pack(struct pack_writer *writer, struct pack_build *build)
 {
     struct error err;
-    pack_index_put(&build->bytes, &build->index);
-    if (!buf_check(&build->bytes, "a pack", &err)) {
+    if (!put_tail(writer, build, &err) || !buf_check(&build->bytes, "a pack", &err)) {
         fail(writer, &err);
         return false;
     }
@@ -213,7 +272,8 @@ static void *assemble_thread(void *argument)
             build = queue_pop(&writer->free_packs);
             if (build == NULL)
                 return NULL;
-            start_pack(writer, build, number++, sequence);
+            if (!start_pack(writer, build, number++, sequence))
+                return NULL;
         }
         append_frame(build, job);
         sequence += job->pages;
@@ -229,17 +289,12 @@ static void *assemble_thread(void *argument)
 static bool record_pack(struct pack_writer *writer, const struct pack_build *build,
                         const uint8_t id[PACK_ID_BYTES], struct error *err)
 {
-    struct written_pack written = {
-        .ref = {.size_bytes = build->bytes.len, .page_count = build->index.page_count},
-        .first_sequence = build->first_sequence};
-    struct reader trailer;
-    uint64_t index_offset;
+    struct written_pack written = {.ref = {.size_bytes = build->bytes.len,
+                                           .index_bytes = build->index_bytes,
+                                           .page_count = build->index.page_count,
+                                           .seal = build->index.seal},
+                                   .first_sequence = build->first_sequence};
     memcpy(written.ref.id, id, PACK_ID_BYTES);
-    reader_init(&trailer, build->bytes.data + build->bytes.len - PACK_TRAILER_BYTES,
-                PACK_TRAILER_BYTES, "a pack");
-    if (!reader_u64(&trailer, &index_offset, err) ||
-        !reader_u32(&trailer, &written.ref.index_bytes, err))
-        return false;
 
     (void)pthread_mutex_lock(&writer->lock);
     bool done = true;

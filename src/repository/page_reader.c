@@ -78,7 +78,7 @@ bool page_reader_select(struct page_reader *reader, const struct pack_ref *ref,
         return false;
     reader->selected = true;
     reader->ref = *ref;
-    reader->bytes += ref->index_bytes + PACK_TRAILER_BYTES;
+    reader->bytes += pack_tail_bytes(reader->repository, ref);
     (void)snprintf(reader->label, sizeof reader->label, "pack \"%s\"", pack_key(ref->id, key));
     return true;
 }

@@ -1,11 +1,15 @@
 #include "repository/repository.h"
 
 #include "base/text.h"
+#include "codec/digest.h"
 #include "document/value.h"
+#include "repository/sealing.h"
 
 #include <string.h>
 
 #define FORMAT_NAME "mainstay-repository"
+#define SEALED_FEATURE "sealed"
+#define SEALED_CIPHER "xchacha20-poly1305"
 
 enum { CONFIG_MAX_BYTES = 64 << 10, PACK_MIN_BYTES = 1 << 20, PACK_LARGEST_BYTES = 64 << 20 };
 
@@ -33,7 +37,14 @@ static bool check_settings(const struct repository_settings *settings, struct er
     return true;
 }
 
-static bool config_print(const struct repository *repository, struct buf *out, struct error *err)
+static bool set_encryption(struct value *config, bool sealed, struct error *err)
+{
+    struct value *features = value_set_new_array(config, "features", err);
+    return features != NULL && (!sealed || value_append_text(features, SEALED_FEATURE, err));
+}
+
+static bool config_print(const struct repository *repository, bool sealed, struct buf *out,
+                         struct error *err)
 {
     char id[2 * REPOSITORY_ID_BYTES + 1];
     char created[TEXT_SIZE];
@@ -43,11 +54,11 @@ static bool config_print(const struct repository *repository, struct buf *out, s
         !value_set_u64(config, "version", REPOSITORY_FORMAT_VERSION, err) ||
         !value_set_text(config, "id", id, err) ||
         !value_set_text(config, "created", text_time_us(repository->created_us, created), err) ||
-        value_set_new_array(config, "features", err) == NULL ||
+        !set_encryption(config, sealed, err) ||
         !value_set_text(config, "codec", codec_name(repository->settings.codec), err) ||
         !value_set_i64(config, "level", repository->settings.level, err) ||
         !value_set_u64(config, "pack_bytes", repository->settings.pack_bytes, err) ||
-        !value_set_text(config, "cipher", "none", err) ||
+        !value_set_text(config, "cipher", sealed ? SEALED_CIPHER : "none", err) ||
         value_set_new_array(config, "key_slots", err) == NULL)
         return false;
     return value_print(config, true, out, err);
@@ -61,9 +72,33 @@ static bool refuse_object(void *context, const struct store_object *object, stru
     return error_hint(err, "Choose an empty directory, or another bucket or prefix.");
 }
 
+static void scope_of(const struct repository *repository, const struct buf *config,
+                     struct key_scope *out)
+{
+    memcpy(out->repository, repository->id, sizeof out->repository);
+    digest_sha256(config->data, config->len, out->config);
+}
+
+/* The keys first: a repository without mainstay.json does not exist. */
+static bool create_keys(const struct repository *repository, const struct buf *config,
+                        const struct key_slot_request *slot, struct error *err)
+{
+    struct key_scope scope;
+    scope_of(repository, config, &scope);
+    return slot == NULL || keyring_create(repository->store, &scope, slot, err);
+}
+
 bool repository_create(struct store *store, const struct repository_settings *settings,
                        const struct clock *clock, const struct random_source *random,
                        struct repository *out, struct error *err)
+{
+    return repository_create_sealed(store, settings, clock, random, NULL, out, err);
+}
+
+bool repository_create_sealed(struct store *store, const struct repository_settings *settings,
+                              const struct clock *clock, const struct random_source *random,
+                              const struct key_slot_request *slot, struct repository *out,
+                              struct error *err)
 {
     struct store_object existing;
     struct repository repository = {.store = store, .settings = *settings};
@@ -78,7 +113,8 @@ bool repository_create(struct store *store, const struct repository_settings *se
     random_fill(random, repository.id, sizeof repository.id);
     CLEANUP(buf_release) struct buf text;
     buf_init(&text, CONFIG_MAX_BYTES);
-    if (!config_print(&repository, &text, err) || !buf_check(&text, "mainstay.json", err))
+    if (!config_print(&repository, slot != NULL, &text, err) ||
+        !buf_check(&text, "mainstay.json", err) || !create_keys(&repository, &text, slot, err))
         return false;
     if (!store_put(store, REPOSITORY_CONFIG_KEY, text.data, text.len, NULL, err))
         return error_wrap(err, "could not create the repository");
@@ -105,7 +141,7 @@ static bool read_config(struct store *store, struct buf *out, struct error *err)
 }
 
 /* What a later version may have put there, and what we therefore must not touch. */
-static bool check_features(const struct value *config, struct error *err)
+static bool check_features(const struct value *config, bool *out_sealed, struct error *err)
 {
     const struct value *features;
     const struct value *slots;
@@ -115,15 +151,20 @@ static bool check_features(const struct value *config, struct error *err)
         !value_get_array(config, "key_slots", &slots, err) ||
         !value_get_text(config, "cipher", &cipher, err))
         return false;
-    if (value_count(features) > 0) {
-        if (!value_at_text(features, 0, &feature, err))
+    *out_sealed = false;
+    for (size_t i = 0; i < value_count(features); i++) {
+        if (!value_at_text(features, i, &feature, err))
             return false;
+        if (strcmp(feature, SEALED_FEATURE) == 0) {
+            *out_sealed = true;
+            continue;
+        }
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot use this repository: it needs the feature \"%.100s\", which this "
                          "program does not know",
                          feature);
     }
-    if (strcmp(cipher, "none") != 0 || value_count(slots) > 0)
+    if (strcmp(cipher, *out_sealed ? SEALED_CIPHER : "none") != 0 || value_count(slots) > 0)
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot use this repository: it is encrypted with \"%.100s\", which this "
                          "program cannot apply",
@@ -131,7 +172,7 @@ static bool check_features(const struct value *config, struct error *err)
     return true;
 }
 
-static bool check_format(const struct value *config, struct error *err)
+static bool check_format(const struct value *config, bool *out_sealed, struct error *err)
 {
     const char *format;
     uint64_t version;
@@ -148,7 +189,7 @@ static bool check_format(const struct value *config, struct error *err)
                         (unsigned long long)version, REPOSITORY_FORMAT_VERSION);
         return error_hint(err, "Use the version of mainstay that wrote it, or a newer one.");
     }
-    return check_features(config, err);
+    return check_features(config, out_sealed, err);
 }
 
 static bool get_settings(const struct value *config, struct repository *repository,
@@ -174,17 +215,18 @@ static bool get_settings(const struct value *config, struct repository *reposito
     return check_settings(settings, err);
 }
 
-bool repository_open(struct store *store, struct repository *out, struct error *err)
+/* Reads mainstay.json into text and *out. */
+static bool read_repository(struct store *store, struct buf *text, struct repository *out,
+                            bool *out_sealed, struct error *err)
 {
     struct repository repository = {.store = store};
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, CONFIG_MAX_BYTES);
-    if (!read_config(store, &text, err))
+    if (!read_config(store, text, err))
         return false;
     CLEANUP(value_cleanup)
-    struct value *config = value_parse(text.data, text.len, CONFIG_MAX_BYTES, REPOSITORY_CONFIG_KEY,
-                                       err);
-    if (config == NULL || !check_format(config, err) || !get_settings(config, &repository, err)) {
+    struct value *config = value_parse(text->data, text->len, CONFIG_MAX_BYTES,
+                                       REPOSITORY_CONFIG_KEY, err);
+    if (config == NULL || !check_format(config, out_sealed, err) ||
+        !get_settings(config, &repository, err)) {
         if (err->kind != ERROR_UNSUPPORTED && err->kind != ERROR_NO_MEMORY)
             err->kind = ERROR_CORRUPT;
         return err->kind == ERROR_CORRUPT
@@ -193,4 +235,66 @@ bool repository_open(struct store *store, struct repository *out, struct error *
     }
     *out = repository;
     return true;
+}
+
+/* What was asked for and cannot be applied is an error, never ignored: somebody who can write to
+ * the store may have put another mainstay.json there. */
+static bool check_wish(const struct key_options *keys, bool sealed, struct error *err)
+{
+    if (sealed && keys != NULL && keys->wish == ENCRYPTION_NONE)
+        return error_set(err, ERROR_REFUSED,
+                         "cannot use this repository: repository.encryption is \"none\", and the "
+                         "repository is sealed");
+    if (sealed || keys == NULL || (keys->wish != ENCRYPTION_SEALED && !key_options_given(keys)))
+        return true;
+    (void)error_set(err, ERROR_REFUSED,
+                    "cannot use this repository: the configuration asks for encryption, and the "
+                    "repository is not sealed");
+    return error_hint(err, "Nothing was stored. A repository is sealed when it is made: mainstay "
+                           "repo init --repository-encryption sealed");
+}
+
+static bool unlock(struct repository *repository, const struct buf *config,
+                   const struct key_options *keys, struct error *err)
+{
+    static const struct key_options no_keys;
+    struct key_scope scope;
+    CLEANUP(key_material_cleanup) struct key_material *material = NULL;
+    struct store *inner = repository->store;
+    scope_of(repository, config, &scope);
+    if (!key_material_load(keys == NULL ? &no_keys : keys, &material, err) ||
+        !keyring_open(inner, &scope, material, &repository->keyring, err))
+        return false;
+    if (seal_guard_open(inner, repository->keyring, repository->id, &repository->store, err))
+        return true;
+    keyring_free(repository->keyring);
+    return false;
+}
+
+bool repository_open_with(struct store *store, const struct key_options *keys,
+                          struct repository *out, struct error *err)
+{
+    bool sealed = false;
+    struct repository repository;
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, CONFIG_MAX_BYTES);
+    if (!read_repository(store, &text, &repository, &sealed, err) ||
+        !check_wish(keys, sealed, err) || (sealed && !unlock(&repository, &text, keys, err)))
+        return false;
+    *out = repository;
+    return true;
+}
+
+bool repository_open(struct store *store, struct repository *out, struct error *err)
+{
+    return repository_open_with(store, NULL, out, err);
+}
+
+void repository_close(struct repository *repository)
+{
+    if (repository->keyring == NULL)
+        return;
+    store_close(repository->store);
+    keyring_free(repository->keyring);
+    *repository = (struct repository){0};
 }

@@ -1,6 +1,7 @@
 #include "repository/restore_point.h"
 
-#include "base/buf.h"
+#include "record.h"
+
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "document/value.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESTORE_POINT_MAX_BYTES = 4096, KEY_SIZE = 128 };
+enum { KEY_SIZE = 128 };
 
 #define PREFIX "restore-points/"
 #define SUFFIX ".json"
@@ -37,31 +38,32 @@ static const char *point_key(const char *name, char out[KEY_SIZE])
     return out;
 }
 
-static bool print_point(const struct restore_point *point, struct buf *out, struct error *err)
+static struct value *point_value(const struct restore_point *point, struct error *err)
 {
     char lsn[TEXT_SIZE];
     char time[TEXT_SIZE];
     char system[TEXT_SIZE];
     (void)snprintf(system, sizeof system, "%" PRIu64, point->system_identifier);
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
-    return root != NULL && value_set_text(root, "name", point->name, err) &&
-           value_set_text(root, "system_identifier", system, err) &&
-           value_set_u64(root, "timeline", point->timeline, err) &&
-           value_set_text(root, "lsn", text_lsn(point->lsn, lsn), err) &&
-           value_set_text(root, "time", text_time_exact_us(point->time_us, time), err) &&
-           value_print(root, true, out, err);
+    if (root == NULL || !value_set_text(root, "name", point->name, err) ||
+        !value_set_text(root, "system_identifier", system, err) ||
+        !value_set_u64(root, "timeline", point->timeline, err) ||
+        !value_set_text(root, "lsn", text_lsn(point->lsn, lsn), err) ||
+        !value_set_text(root, "time", text_time_exact_us(point->time_us, time), err))
+        return NULL;
+    return TAKE(root);
 }
 
 bool restore_point_put(const struct repository *repository, const struct restore_point *point,
                        struct error *err)
 {
     char key[KEY_SIZE];
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, RESTORE_POINT_MAX_BYTES);
-    if (!restore_point_check_name(point->name, err) || !print_point(point, &text, err) ||
-        !buf_check(&text, "a restore point", err))
+    if (!restore_point_check_name(point->name, err))
         return false;
-    if (store_put(repository->store, point_key(point->name, key), text.data, text.len, NULL, err))
+    CLEANUP(value_cleanup) struct value *record = point_value(point, err);
+    if (record == NULL)
+        return false;
+    if (record_put(repository, point_key(point->name, key), record, err))
         return true;
     return error_wrap(err, "could not store restore point \"%s\"", point->name);
 }
@@ -86,22 +88,20 @@ static bool read_point(const struct value *root, struct restore_point *out, stru
     return true;
 }
 
-static bool parse_point(const char *name, const void *text, size_t len, struct restore_point *out,
-                        struct error *err)
+/* *record is NULL when it could not be read; err says why then. */
+static bool take_point(const char *name, const struct value *record, struct restore_point *out,
+                       struct error *err)
 {
     struct restore_point point;
-    CLEANUP(value_cleanup)
-    struct value *root = value_parse(text, len, RESTORE_POINT_MAX_BYTES, "the restore point", err);
-    if (root != NULL && value_is_object(root) && read_point(root, &point, err)) {
+    if (record != NULL && value_is_object(record) && read_point(record, &point, err)) {
         if (strcmp(point.name, name) == 0) {
             *out = point;
             return true;
         }
         (void)error_set(err, ERROR_INVALID, "it describes another one");
     }
-    if (err->kind == ERROR_NO_MEMORY)
-        return false;
-    err->kind = ERROR_CORRUPT;
+    if (err->kind == ERROR_INVALID)
+        err->kind = ERROR_CORRUPT;
     return error_wrap(err, "could not read restore point \"%s\"", name);
 }
 
@@ -109,14 +109,12 @@ bool restore_point_get(const struct repository *repository, const char *name,
                        struct restore_point *out, struct error *err)
 {
     char key[KEY_SIZE];
-    uint8_t text[RESTORE_POINT_MAX_BYTES];
-    size_t len;
     if (!restore_point_check_name(name, err))
         return false;
-    if (store_get(repository->store, point_key(name, key), 0, sizeof text, text, &len, err))
-        return parse_point(name, text, len, out, err);
-    if (err->kind != ERROR_NOT_FOUND)
-        return error_wrap(err, "could not read restore point \"%s\"", name);
+    CLEANUP(value_cleanup)
+    struct value *record = record_get(repository, point_key(name, key), err);
+    if (record != NULL || err->kind != ERROR_NOT_FOUND)
+        return take_point(name, record, out, err);
     (void)error_set(err, ERROR_NOT_FOUND, "the repository has no restore point \"%s\"", name);
     return error_hint(err, "`mainstay restore-point list` shows them.");
 }

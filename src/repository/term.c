@@ -144,14 +144,13 @@ static bool put(const struct term *term, const char *key, const struct term_clai
                 const struct clock *clock, struct error *err)
 {
     char created[TEXT_SIZE];
-    const struct repository repository = {.store = term->store};
     CLEANUP(value_cleanup) struct value *record = value_new_object(err);
     if (record == NULL || !value_set_text(record, "holder", term->holder, err) ||
         (claim != NULL && (!value_set_text_lossy(record, "host", claim->host, err) ||
                            !value_set_text(record, "lock", claim->lock, err))) ||
         !value_set_text(record, "created", text_time_exact_us(clock_now_us(clock), created), err))
         return false;
-    return record_put(&repository, key, record, err);
+    return record_put(term->repository, key, record, err);
 }
 
 /* Not only that it was stored: where create-only is two requests, somebody else's may have come in
@@ -194,9 +193,9 @@ static void remove_leftovers(const struct term *term)
     struct leftovers leftovers = {.now = term->number,
                                   .keys = calloc(REMOVED_MAX, sizeof *leftovers.keys)};
     if (leftovers.keys != NULL &&
-        store_list(term->store, PREFIX, see_leftover, &leftovers, &ignored)) {
+        store_list(term->repository->store, PREFIX, see_leftover, &leftovers, &ignored)) {
         for (size_t i = 0; i < leftovers.count; i++)
-            (void)!store_remove(term->store, leftovers.keys[i], &ignored);
+            (void)!store_remove(term->repository->store, leftovers.keys[i], &ignored);
     }
     free(leftovers.keys);
 }
@@ -208,7 +207,7 @@ bool term_begin(const struct repository *repository, const struct term_view *vie
     char key[KEY_SIZE];
     uint8_t id[(TERM_HOLDER_SIZE - 1) / 2];
     struct error again;
-    struct term term = {.store = repository->store, .number = view->term + 1};
+    struct term term = {.repository = repository, .number = view->term + 1};
     random_fill(random, id, sizeof id);
     text_hex(id, sizeof id, term.holder);
     bool stored = put(&term, sign_key(term.number, 0, key), claim, clock, err);
@@ -243,17 +242,17 @@ bool term_renew(struct term *term, const struct clock *clock, struct error *err)
 {
     char key[KEY_SIZE];
     struct error ignored;
-    const struct repository repository = {.store = term->store};
     uint64_t sign = term->sign + 1;
     if (!put(term, sign_key(term->number, sign, key), NULL, clock, err) &&
         err->kind != ERROR_EXISTS)
         return error_wrap(err, "could not give a sign of life");
     term->sign = sign;
     if (sign > SIGNS_KEPT)
-        (void)!store_remove(term->store, sign_key(term->number, sign - SIGNS_KEPT, key), &ignored);
-    if (!term_check(term->store, term->number, err))
+        (void)!store_remove(term->repository->store, sign_key(term->number, sign - SIGNS_KEPT, key),
+                            &ignored);
+    if (!term_check(term->repository->store, term->number, err))
         return false;
-    if (is_ours(&repository, term, err))
+    if (is_ours(term->repository, term, err))
         return true;
     if (err->kind == ERROR_EXISTS || err->kind == ERROR_NOT_FOUND)
         err->kind = ERROR_REFUSED;

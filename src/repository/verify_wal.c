@@ -14,6 +14,7 @@
 #include "codec/digest.h"
 #include "postgres/wal_page.h"
 #include "repository/archived_wal.h"
+#include "repository/sealing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -112,6 +113,8 @@ static bool check_chunk(const struct verify_job *job, const struct wal_chunk *ch
     struct wal_source source;
     size_t len = (size_t)(chunk->end_lsn - chunk->start_lsn);
     CLEANUP(free_pointer) uint8_t *wal = NULL;
+    if (!repository_can_read(job->repository))
+        return wal_chunk_check_sealed(job->repository, chunk, err);
     if (!wal_chunk_source(job->repository, chunk, &source, err))
         return false;
     if (source.segment_bytes == 0)

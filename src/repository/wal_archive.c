@@ -1,5 +1,7 @@
 #include "repository/wal_archive.h"
 
+#include "wal_sealed.h"
+
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "codec/digest.h"
@@ -369,6 +371,8 @@ bool wal_chunk_read(const struct repository *repository, const struct wal_chunk 
         lsn < chunk->start_lsn || lsn > chunk->end_lsn || len > chunk->end_lsn - lsn)
         return error_set(err, ERROR_INVALID, "%s does not hold the WAL that is asked of it",
                          chunk_label(chunk, label));
+    if (repository_is_sealed(repository))
+        return len == 0 || wal_sealed_read(repository, chunk, source, lsn, len, out, err);
     if (chunk->size_bytes < head_bytes(wal_bytes) + SHA256_BYTES ||
         chunk->size_bytes > OBJECT_MAX_BYTES)
         return error_set(err, ERROR_CORRUPT, "%s is damaged: it cannot have %" PRIu64 " bytes",
@@ -389,7 +393,10 @@ bool wal_chunk_source(const struct repository *repository, const struct wal_chun
     struct wal_source source = {.timeline = chunk->timeline};
     size_t len = head_bytes(chunk->end_lsn - chunk->start_lsn);
     CLEANUP(free_pointer) uint8_t *head = NULL;
-    CLEANUP(free_pointer) struct chunk_index *index = calloc(1, sizeof *index);
+    CLEANUP(free_pointer) struct chunk_index *index = NULL;
+    if (repository_is_sealed(repository))
+        return wal_sealed_source(repository, chunk, out, err);
+    index = calloc(1, sizeof *index);
     if (index == NULL)
         return error_no_memory(err, "a WAL chunk");
     if (!fetch(repository, chunk, 0, len, &head, err))
@@ -404,6 +411,21 @@ bool wal_chunk_source(const struct repository *repository, const struct wal_chun
     return true;
 }
 
+static bool is_same(const struct repository *repository, const struct wal_source *source,
+                    const struct wal_chunk *chunk, const void *wal, bool *out, struct error *err)
+{
+    size_t len = (size_t)(chunk->end_lsn - chunk->start_lsn);
+    if (repository_is_sealed(repository))
+        return wal_sealed_compare(repository, chunk, source, wal, out, err);
+    CLEANUP(free_pointer) uint8_t *stored = malloc(len);
+    if (stored == NULL)
+        return error_no_memory(err, "a WAL chunk");
+    if (!wal_chunk_read(repository, chunk, source, chunk->start_lsn, len, stored, err))
+        return false;
+    *out = memcmp(stored, wal, len) == 0;
+    return true;
+}
+
 /* The name is taken: by the same WAL (an answer that was lost), or by something else. */
 static bool compare_stored(const struct repository *repository, const struct wal_source *source,
                            const struct wal_chunk *wanted, const void *wal, uint64_t *out_size,
@@ -412,16 +434,13 @@ static bool compare_stored(const struct repository *repository, const struct wal
     char key[WAL_KEY_SIZE];
     struct store_object object;
     struct wal_chunk chunk = *wanted;
-    size_t len = (size_t)(chunk.end_lsn - chunk.start_lsn);
-    CLEANUP(free_pointer) uint8_t *stored = malloc(len);
-    if (stored == NULL)
-        return error_no_memory(err, "a WAL chunk");
+    bool same;
     if (!store_stat(repository->store, wal_chunk_key(&chunk, key), &object, err))
         return error_wrap(err, "could not compare WAL chunk \"%s\"", key);
     chunk.size_bytes = object.size_bytes;
-    if (!wal_chunk_read(repository, &chunk, source, chunk.start_lsn, len, stored, err))
+    if (!is_same(repository, source, &chunk, wal, &same, err))
         return false;
-    if (memcmp(stored, wal, len) == 0) {
+    if (same) {
         *out_size = object.size_bytes;
         return true;
     }
@@ -445,7 +464,9 @@ bool wal_chunk_put(const struct repository *repository, const struct wal_source 
     if (len == 0 || len > WAL_CHUNK_MAX_BYTES || chunk.end_lsn < start_lsn || source->timeline == 0)
         return error_set(err, ERROR_INVALID, "cannot store %zu bytes as WAL chunk \"%s\"", len,
                          key);
-    if (!encode_chunk(repository, source, &chunk, bytes, &object, err))
+    if (repository_is_sealed(repository)
+            ? !wal_sealed_encode(repository, source, &chunk, bytes, &object, err)
+            : !encode_chunk(repository, source, &chunk, bytes, &object, err))
         return false;
     uint64_t size = object.len;
     digest_sha256(object.data, object.len, hash);
@@ -580,11 +601,42 @@ static const char *history_key(uint32_t timeline, char out[HISTORY_KEY_SIZE])
     return out;
 }
 
+static bool seal_history(const struct repository *repository, uint32_t timeline,
+                         const struct buf *plain, struct buf *out, struct error *err)
+{
+    char key[HISTORY_KEY_SIZE];
+    struct seal_place place = {.kind = OBJECT_HISTORY, .name = history_key(timeline, key)};
+    seal_id_new(repository, &place.id);
+    seal_head_put(out, OBJECT_HISTORY, repository, &place.id);
+    return metadata_seal(repository, &place, plain->data, plain->len, out, err);
+}
+
+static bool encode_history(const struct repository *repository, uint32_t timeline, const void *text,
+                           size_t len, struct buf *out, struct error *err)
+{
+    uint8_t hash[SHA256_BYTES];
+    CLEANUP(buf_release) struct buf plain;
+    buf_init(&plain, HISTORY_TEXT_MAX + 1024);
+    buf_put_u32(&plain, timeline);
+    buf_put_u32(&plain, (uint32_t)len);
+    buf_put(&plain, text, len);
+    if (!buf_check(&plain, "a timeline history", err))
+        return false;
+    if (repository_is_sealed(repository))
+        return seal_history(repository, timeline, &plain, out, err);
+    envelope_put(out, OBJECT_HISTORY, repository);
+    buf_put(out, plain.data, plain.len);
+    if (!buf_check(out, "a timeline history", err))
+        return false;
+    digest_sha256(out->data, out->len, hash);
+    buf_put(out, hash, sizeof hash);
+    return buf_check(out, "a timeline history", err);
+}
+
 bool history_put(const struct repository *repository, uint32_t timeline, const void *text,
                  size_t len, struct error *err)
 {
     char key[HISTORY_KEY_SIZE];
-    uint8_t hash[SHA256_BYTES];
     CLEANUP(buf_release) struct buf object;
     CLEANUP(buf_release) struct buf stored;
     buf_init(&object, HISTORY_TEXT_MAX + 1024);
@@ -592,15 +644,7 @@ bool history_put(const struct repository *repository, uint32_t timeline, const v
     (void)history_key(timeline, key);
     if (len > HISTORY_TEXT_MAX)
         return error_set(err, ERROR_INVALID, "cannot store \"%s\": it has %zu bytes", key, len);
-    envelope_put(&object, OBJECT_HISTORY, repository);
-    buf_put_u32(&object, timeline);
-    buf_put_u32(&object, (uint32_t)len);
-    buf_put(&object, text, len);
-    if (!buf_check(&object, "a timeline history", err))
-        return false;
-    digest_sha256(object.data, object.len, hash);
-    buf_put(&object, hash, sizeof hash);
-    if (!buf_check(&object, "a timeline history", err))
+    if (!encode_history(repository, timeline, text, len, &object, err))
         return false;
     if (store_put(repository->store, key, object.data, object.len, NULL, err))
         return true;
@@ -619,29 +663,55 @@ bool history_put(const struct repository *repository, uint32_t timeline, const v
                       timeline);
 }
 
+static bool take_history(struct reader *reader, uint32_t timeline, struct buf *out,
+                         struct error *err)
+{
+    uint32_t stated;
+    uint32_t text_bytes;
+    const uint8_t *text;
+    if (!reader_u32(reader, &stated, err) || !reader_u32(reader, &text_bytes, err) ||
+        !reader_bytes(reader, text_bytes, &text, err))
+        return false;
+    if (stated != timeline)
+        return error_set(err, ERROR_CORRUPT, "%s is damaged: not the history that was stored",
+                         reader->what);
+    buf_put(out, text, text_bytes);
+    return buf_check(out, reader->what, err);
+}
+
+static bool open_history(const struct repository *repository, uint32_t timeline,
+                         struct reader *reader, struct buf *out, struct error *err)
+{
+    char key[HISTORY_KEY_SIZE];
+    struct reader plain;
+    struct seal_place place = {.kind = OBJECT_HISTORY, .name = history_key(timeline, key)};
+    CLEANUP(buf_release) struct buf opened;
+    buf_init(&opened, HISTORY_TEXT_MAX + 1024);
+    if (!seal_head_read(reader, OBJECT_HISTORY, repository, &place.id, err) ||
+        !metadata_open(repository, &place, reader->next, reader_left(reader), reader->what, &opened,
+                       err))
+        return false;
+    reader_init(&plain, opened.data, opened.len, reader->what);
+    return take_history(&plain, timeline, out, err);
+}
+
 static bool decode_history(const struct repository *repository, uint32_t timeline,
                            const uint8_t *bytes, size_t len, const char *what, struct buf *out,
                            struct error *err)
 {
     uint8_t hash[SHA256_BYTES];
     struct reader reader;
-    uint32_t stated;
-    uint32_t text_bytes;
-    const uint8_t *text;
     const uint8_t *stored_hash;
     reader_init(&reader, bytes, len, what);
+    if (repository_is_sealed(repository))
+        return open_history(repository, timeline, &reader, out, err);
     if (!envelope_check(&reader, OBJECT_HISTORY, repository, err) ||
-        !reader_u32(&reader, &stated, err) || !reader_u32(&reader, &text_bytes, err) ||
-        !reader_bytes(&reader, text_bytes, &text, err) ||
+        !take_history(&reader, timeline, out, err) ||
         !reader_bytes(&reader, SHA256_BYTES, &stored_hash, err))
         return false;
     digest_sha256(bytes, len - SHA256_BYTES, hash);
-    if (reader_left(&reader) != 0 || memcmp(hash, stored_hash, sizeof hash) != 0 ||
-        stated != timeline)
-        return error_set(err, ERROR_CORRUPT, "%s is damaged: not the history that was stored",
-                         what);
-    buf_put(out, text, text_bytes);
-    return buf_check(out, what, err);
+    return (reader_left(&reader) == 0 && memcmp(hash, stored_hash, sizeof hash) == 0) ||
+           error_set(err, ERROR_CORRUPT, "%s is damaged: not the history that was stored", what);
 }
 
 bool history_get(const struct repository *repository, uint32_t timeline, struct buf *out,

@@ -2,9 +2,12 @@
 
 #include "base/cleanup.h"
 #include "base/stop.h"
+#include "repository/sealing.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { CHUNKS_MAX = 4096 /* in one merge */ };
 
 static const int64_t hour_us = INT64_C(3600000000);
 
@@ -40,7 +43,8 @@ static struct wal_merge_group gather(const struct wal_catalog *catalog,
         chunk = &catalog->chunks[i];
         uint64_t end = chunk->end_lsn > group.end_lsn ? chunk->end_lsn : group.end_lsn;
         if (chunk->timeline != timeline || chunk->start_lsn > group.end_lsn ||
-            !is_old(chunk, older_than_us) || end - group.start_lsn > options->max_bytes)
+            !is_old(chunk, older_than_us) || end - group.start_lsn > options->max_bytes ||
+            group.count == CHUNKS_MAX)
             break;
         group.end_lsn = end;
         group.count++;
@@ -128,26 +132,38 @@ static bool remove_group(const struct repository *repository, const struct wal_c
     return true;
 }
 
+static bool make_merged(const struct repository *repository, const struct wal_catalog *catalog,
+                        const struct wal_merge_group *group, struct wal_chunk *merged,
+                        struct error *err)
+{
+    struct wal_source source;
+    size_t len = (size_t)wal_bytes_of(merged);
+    CLEANUP(free_pointer) uint8_t *wal = malloc(len + 1);
+    if (wal == NULL)
+        return error_no_memory(err, "a WAL chunk");
+    return wal_chunk_source(repository, &catalog->chunks[group->first], &source, err) &&
+           read_group(repository, catalog, group, &source, wal, err) &&
+           wal_chunk_put(repository, &source, group->start_lsn, wal, len, &merged->size_bytes,
+                         err) &&
+           check_stored(repository, &source, merged, wal, err);
+}
+
 static bool merge_group(const struct repository *repository, const struct wal_catalog *catalog,
                         const struct wal_merge_group *group, struct wal_merge_result *result,
                         struct error *err)
 {
-    struct wal_source source;
     struct wal_chunk merged = {.timeline = catalog->chunks[group->first].timeline,
                                .start_lsn = group->start_lsn,
                                .end_lsn = group->end_lsn};
-    size_t len = (size_t)wal_bytes_of(&merged);
-    CLEANUP(free_pointer) uint8_t *wal = malloc(len + 1);
-    if (wal == NULL)
-        return error_no_memory(err, "a WAL chunk");
-    if (!wal_chunk_source(repository, &catalog->chunks[group->first], &source, err) ||
-        !read_group(repository, catalog, group, &source, wal, err) ||
-        !wal_chunk_put(repository, &source, group->start_lsn, wal, len, &merged.size_bytes, err) ||
-        !check_stored(repository, &source, &merged, wal, err) ||
-        !remove_group(repository, catalog, group, result, err))
+    /* Of a sealed repository no WAL is opened for it. */
+    bool made = repository_is_sealed(repository)
+                    ? wal_chunk_join(repository, &catalog->chunks[group->first], group->count,
+                                     &merged, err)
+                    : make_merged(repository, catalog, group, &merged, err);
+    if (!made || !remove_group(repository, catalog, group, result, err))
         return false;
     result->merges++;
-    result->wal_bytes += len;
+    result->wal_bytes += wal_bytes_of(&merged);
     return true;
 }
 

@@ -191,6 +191,20 @@ static bool everything_is_stored(struct wal_pump *pump)
 /* --- receiving ----------------------------------------------------------------------------------
  */
 
+/* Of a sealed repository there is a digest to compare with, once all of the bytes are there. */
+static bool same_overlap(struct wal_pump *pump, const uint8_t *bytes, size_t len, bool *out_same,
+                         struct error *err)
+{
+    uint8_t *stored = pump->overlap + pump->overlap_done;
+    if (!pump->overlap_is_sealed) {
+        *out_same = memcmp(stored, bytes, len) == 0;
+        return true;
+    }
+    memcpy(stored, bytes, len);
+    return pump->overlap_done + len < pump->overlap_len ||
+           wal_chunk_end_is(pump->uploader.repository, &pump->end, pump->overlap, out_same, err);
+}
+
 /* Bytes that the store has already must be the same there and here. */
 static bool compare_overlap(struct wal_pump *pump, const uint8_t **bytes, size_t *len,
                             struct error *err)
@@ -198,7 +212,10 @@ static bool compare_overlap(struct wal_pump *pump, const uint8_t **bytes, size_t
     char place[TEXT_SIZE];
     size_t left = pump->overlap_len - pump->overlap_done;
     size_t part = *len < left ? *len : left;
-    if (part > 0 && memcmp(pump->overlap + pump->overlap_done, *bytes, part) != 0) {
+    bool same = true;
+    if (part > 0 && !same_overlap(pump, *bytes, part, &same, err))
+        return false;
+    if (!same) {
         (void)error_set(err, ERROR_REFUSED,
                         "cannot continue the WAL at %s: the server has other WAL there than the "
                         "repository",

@@ -44,6 +44,8 @@ struct wal_pump {
     uint8_t overlap[8192];
     size_t overlap_len;
     size_t overlap_done;
+    bool overlap_is_sealed; /* the store told a digest of them: the server's bytes are kept here */
+    struct wal_chunk_end end;
 };
 
 MUST_CHECK bool wal_pump_open(struct wal_pump *pump, const struct repository *repository,

@@ -9,6 +9,7 @@
 #include "base/stop.h"
 #include "base/text.h"
 #include "postgres/slot_status.h"
+#include "repository/sealing.h"
 #include "walstream/wal_resume.h"
 
 #include <inttypes.h>
@@ -161,6 +162,17 @@ static bool check_system(struct stream *stream, const struct wal_catalog *catalo
     return error_hint(err, "Give each cluster a repository of its own.");
 }
 
+static bool load_sealed_overlap(struct stream *stream, const struct wal_resume *resume,
+                                struct error *err)
+{
+    struct wal_pump *pump = &stream->pump;
+    if (!wal_chunk_end(stream->repository, resume->last, &pump->end, err))
+        return false;
+    pump->overlap_is_sealed = true;
+    pump->overlap_len = pump->end.len;
+    return true;
+}
+
 /* The part of the last page that the store has already; nothing when it ends with its page. */
 static bool load_overlap(struct stream *stream, const struct wal_resume *resume, struct error *err)
 {
@@ -168,6 +180,8 @@ static bool load_overlap(struct stream *stream, const struct wal_resume *resume,
     pump->overlap_len = 0;
     if (resume->last == NULL)
         return true;
+    if (repository_is_sealed(stream->repository))
+        return load_sealed_overlap(stream, resume, err);
     size_t len = (size_t)(resume->lsn % sizeof pump->overlap);
     uint64_t in_chunk = resume->lsn - resume->last->start_lsn;
     len = in_chunk < len ? (size_t)in_chunk : len;

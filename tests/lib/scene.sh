@@ -25,6 +25,10 @@ MAINSTAY=$TEST_DIR/mainstay
 give_to_server "$scene"
 export HOME=$scene
 unset MAINSTAY_REPOSITORY_URL MAINSTAY_POSTGRES_CONNECTION
+# MAINSTAY_TEST_SEALED=1: every repository of the test is a sealed one.
+if [[ -n ${MAINSTAY_TEST_SEALED:-} ]]; then
+    export MAINSTAY_REPOSITORY_ENCRYPTION=sealed MAINSTAY_REPOSITORY_KEY_FILE=$scene/sealed.key
+fi
 
 mainstay() {
     as_server "$MAINSTAY" "$@"

@@ -74,12 +74,13 @@ static void test_skew_warns_after_a_minute_and_fails_after_ten(void **state)
 
 static void test_missing_repository_says_how_to_make_one(void **state)
 {
+    static const struct config config;
     static struct check_list list;
     bool open = true;
     struct session session = {.store = open_memory()};
     (void)state;
     list.count = 0;
-    doctor_check_repository(&list, &session, &open);
+    doctor_check_repository(&list, &session, &config, &open);
     assert_false(open);
     assert_int_equal(list.results[0].verdict, CHECK_FAILED);
     assert_string_equal(list.results[0].fix, "mainstay repo init");
