@@ -171,7 +171,7 @@ static bool keep_version(struct as_of *as_of, struct s3_version *version, struct
         }
         return true;
     }
-    if (as_of->count == as_of->capacity) {
+    if (as_of->found == NULL || as_of->count == as_of->capacity) {
         size_t capacity = as_of->capacity == 0 ? 1024 : as_of->capacity * 2;
         struct s3_version *found = reallocarray(as_of->found, capacity, sizeof *found);
         if (found == NULL)
