@@ -93,7 +93,9 @@ static bool take_point(const char *name, const struct value *record, struct rest
                        struct error *err)
 {
     struct restore_point point;
-    if (record != NULL && value_is_object(record) && read_point(record, &point, err)) {
+    if (record != NULL && !value_is_object(record))
+        (void)error_set(err, ERROR_INVALID, "it is not a JSON object");
+    else if (record != NULL && read_point(record, &point, err)) {
         if (strcmp(point.name, name) == 0) {
             *out = point;
             return true;

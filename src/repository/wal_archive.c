@@ -672,7 +672,7 @@ static bool take_history(struct reader *reader, uint32_t timeline, struct buf *o
     if (!reader_u32(reader, &stated, err) || !reader_u32(reader, &text_bytes, err) ||
         !reader_bytes(reader, text_bytes, &text, err))
         return false;
-    if (stated != timeline)
+    if (stated != timeline || reader_left(reader) != 0)
         return error_set(err, ERROR_CORRUPT, "%s is damaged: not the history that was stored",
                          reader->what);
     buf_put(out, text, text_bytes);
@@ -701,17 +701,20 @@ static bool decode_history(const struct repository *repository, uint32_t timelin
 {
     uint8_t hash[SHA256_BYTES];
     struct reader reader;
-    const uint8_t *stored_hash;
     reader_init(&reader, bytes, len, what);
     if (repository_is_sealed(repository))
         return open_history(repository, timeline, &reader, out, err);
-    if (!envelope_check(&reader, OBJECT_HISTORY, repository, err) ||
-        !take_history(&reader, timeline, out, err) ||
-        !reader_bytes(&reader, SHA256_BYTES, &stored_hash, err))
+    if (!envelope_check(&reader, OBJECT_HISTORY, repository, err))
         return false;
+    if (reader_left(&reader) < SHA256_BYTES)
+        return error_set(err, ERROR_CORRUPT, "%s is damaged: it ends too early", what);
+    /* Before anything is made of it: the length in it may be damaged, too. */
     digest_sha256(bytes, len - SHA256_BYTES, hash);
-    return (reader_left(&reader) == 0 && memcmp(hash, stored_hash, sizeof hash) == 0) ||
-           error_set(err, ERROR_CORRUPT, "%s is damaged: not the history that was stored", what);
+    if (memcmp(hash, bytes + len - SHA256_BYTES, sizeof hash) != 0)
+        return error_set(err, ERROR_CORRUPT, "%s is damaged: not the history that was stored",
+                         what);
+    reader.end -= SHA256_BYTES;
+    return take_history(&reader, timeline, out, err);
 }
 
 bool history_get(const struct repository *repository, uint32_t timeline, struct buf *out,
