@@ -12,9 +12,9 @@
  * work (seccomp(2)): files, memory, threads, sockets to others. Not among them: starting or
  * becoming another program (execve, fork), other processes (kill, ptrace, process_vm_*), listening
  * for connections, other users (set*uid), mounts and name spaces, devices, kernel interfaces (bpf,
- * io_uring, keyctl, perf). Anything else ends the process by SIGSYS with a line on stderr that names
- * the call's number. Two are refused instead, because C libraries try them and have another way:
- * clone3 (ENOSYS) and sockets that are neither IP, Unix nor netlink (EAFNOSUPPORT).
+ * io_uring, keyctl, perf). Anything else ends the process by SIGSYS with a line on stderr that
+ * names the call's number. Two are refused instead, because C libraries try them and have another
+ * way: clone3 (ENOSYS) and sockets that are neither IP, Unix nor netlink (EAFNOSUPPORT).
  *
  *     confined      snapshot create, snapshot verify, snapshot expire, status, wal stream, notice
  *                   dispatch; mainstayd's leader

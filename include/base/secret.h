@@ -2,10 +2,11 @@
  * A secret text: never in argv, logs, plans or core dumps; wiped on release. Print secret_mask(),
  * never the content.
  *
- * It lies in pages of its own that are locked: they are never swapped, and are left out of any dump.
- * RLIMIT_MEMLOCK limits how much a process may lock; above it secrets work all the same, but may be
- * swapped: `mainstay doctor` and the daemon's log say so (secret_can_lock). What libpq and libcurl
- * copy for themselves is not locked; hosts without swap, or with encrypted swap, need none of this.
+ * It lies in pages of its own that are locked: they are never swapped, and are left out of any
+ * dump. RLIMIT_MEMLOCK limits how much a process may lock; above it secrets work all the same, but
+ * may be swapped: `mainstay doctor` and the daemon's log say so (secret_can_lock). What libpq and
+ * libcurl copy for themselves is not locked; hosts without swap, or with encrypted swap, need none
+ * of this.
  */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H

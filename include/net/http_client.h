@@ -60,8 +60,8 @@ MUST_CHECK bool http_client_new(const struct http_options *options, struct http_
 void http_client_free(struct http_client *client);
 
 /* Whether nobody in between can read or change what goes to a URL: https, or this machine itself.
- * ERROR_REFUSED otherwise, ERROR_INVALID for what is no URL; the URL, which may be a secret, is in no
- * message. */
+ * ERROR_REFUSED otherwise, ERROR_INVALID for what is no URL; the URL, which may be a secret, is in
+ * no message. */
 MUST_CHECK bool http_url_is_private(const char *url, struct error *err);
 
 void http_response_init(struct http_response *response, size_t body_max);

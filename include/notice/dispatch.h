@@ -31,7 +31,7 @@ enum {
 
 struct dispatch_options {
     const char *owner; /* for leases: "host/pid" */
-    bool plain_http; /* to other machines, too: otherwise https only */
+    bool plain_http;   /* to other machines, too: otherwise https only */
     const char *webhook_directory;
     const struct clock *clock;
     const struct random_source *random;

@@ -23,7 +23,8 @@ struct webhook {
 };
 
 /* ERROR_USAGE for a name that could leave the directory, ERROR_NOT_FOUND when there is no such
- * file, ERROR_REFUSED when everybody may read it, ERROR_INVALID for what it says. Gives *out (webhook_release). */
+ * file, ERROR_REFUSED when everybody may read it, ERROR_INVALID for what it says. Gives *out
+ * (webhook_release). */
 MUST_CHECK bool webhook_load(const char *directory, const char *name, struct webhook *out,
                              struct error *err);
 void webhook_release(struct webhook *webhook);

@@ -46,6 +46,7 @@ void harden_process(void)
 
 #ifdef MACHINE
 
+/* clang-format off */
 static const int allowed[] = {
     /* data: first, because it is asked for most */
     SYS_read, SYS_write, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev,
@@ -91,6 +92,7 @@ static const int allowed[] = {
     SYS_epoll_create, SYS_epoll_wait, SYS_eventfd, SYS_time, SYS_getpgrp, SYS_arch_prctl,
 #endif
 };
+/* clang-format on */
 
 /* ---- as a filter ---- */
 
@@ -173,9 +175,10 @@ static void make_program(struct program *program)
 static void on_forbidden_call(int number, siginfo_t *info, void *context)
 {
     static const char begin[] = "mainstay: system call ";
-    static const char end[] = " is not one that this job may make: it ends here\n"
-                              "Set process.seccomp to \"no\" (MAINSTAY_PROCESS_SECCOMP=no, mainstayd "
-                              "--no-seccomp) if this system needs it.\n";
+    static const char end[] =
+        " is not one that this job may make: it ends here\n"
+        "Set process.seccomp to \"no\" (MAINSTAY_PROCESS_SECCOMP=no, mainstayd "
+        "--no-seccomp) if this system needs it.\n";
     char digits[12];
     size_t at = sizeof digits;
     unsigned left = (unsigned)info->si_syscall;

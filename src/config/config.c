@@ -149,9 +149,8 @@ static const char *nearest_option(const char *name)
 static const char *nearest_section(const char *name)
 {
     static const char *const sections[] = {
-        "repository", "postgres",  "store",    "snapshot", "restore", "wal", "daemon",
-        "alert",      "retention", "helpdesk", "webhook",  "runbook", "process",
-        "log"};
+        "repository", "postgres",  "store",    "snapshot", "restore", "wal",     "daemon",
+        "alert",      "retention", "helpdesk", "webhook",  "runbook", "process", "log"};
     return text_nearest(name, sections, ARRAY_LEN(sections));
 }
 

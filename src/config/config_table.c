@@ -772,8 +772,9 @@ static const struct option_row table[OPTION_COUNT] = {
          .group = GROUP_LOG,
          .standard = "true",
          .example = "false",
-         .help = "Whether the daemon's jobs are ended when they make a system call that they have no "
-                 "use for, such as starting a program. For kernels that cannot do it."},
+         .help =
+             "Whether the daemon's jobs are ended when they make a system call that they have no "
+             "use for, such as starting a program. For kernels that cannot do it."},
     [OPTION_LOG_LEVEL] = {.name = "log.level",
                           .type = OPTION_ENUM,
                           .group = GROUP_LOG,

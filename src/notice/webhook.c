@@ -71,7 +71,8 @@ bool webhook_load(const char *directory, const char *name, struct webhook *out, 
     if (!done) {
         (void)error_wrap(err, "could not look up webhook \"%s\"", name);
         if (err->kind == ERROR_NOT_FOUND)
-            (void)error_hint(err, "webhook.directory has one file for each webhook, named like it.");
+            (void)error_hint(err,
+                             "webhook.directory has one file for each webhook, named like it.");
     } else if (buf_text(&content) == NULL) {
         done = buf_check(&content, "a webhook", err);
     } else {

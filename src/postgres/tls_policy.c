@@ -73,8 +73,9 @@ void tls_check(const char *conninfo, const char *name, struct check_list *out)
         check_add(out, name, CHECK_OK, "nobody in between can pose as the server");
         return;
     }
-    check_add(out, name, CHECK_WARNING,
-              "connections to %.100s do not verify the server: whoever is in between can pose as it",
-              host);
+    check_add(
+        out, name, CHECK_WARNING,
+        "connections to %.100s do not verify the server: whoever is in between can pose as it",
+        host);
     check_fix(out, "add sslmode=verify-full (and sslrootcert) to the connection string");
 }

@@ -92,8 +92,8 @@ static void test_what_is_not_on_the_list_ends_the_process_and_is_named(void **st
     static const struct {
         int (*act)(void);
         long number;
-    } forbidden[] = {{start_program, SYS_execve},   {become_two, SYS_clone},
-                     {look_at_parent, SYS_ptrace},  {end_parent, SYS_kill},
+    } forbidden[] = {{start_program, SYS_execve},     {become_two, SYS_clone},
+                     {look_at_parent, SYS_ptrace},    {end_parent, SYS_kill},
                      {listen_for_others, SYS_listen}, {new_name_space, SYS_unshare}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
