@@ -66,7 +66,8 @@ CMD ["help"]
 # --- and with PostgreSQL's servers ------------------------------------------------------------------
 # PG_MAJORS="15 17" needs an apt source that has them: APT_SOURCE is its line for sources.list, with
 # signed-by=/etc/apt/keyrings/extra.asc in it, APT_KEY the text of its public key. LOCALES are
-# Debian's packages of them: a database whose locale is missing cannot be opened.
+# Debian's packages of them: a database whose locale is missing cannot be opened. PostgreSQL runs its
+# restore_command with sh: this target needs the one that Debian has, the other needs none.
 
 FROM base AS drill-base
 ARG PG_MAJORS=15

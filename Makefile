@@ -127,6 +127,15 @@ check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, RO
 	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
 	@ROUNDS=$${ROUNDS:-500} tests/run -l 3600 $(B)/tests/unit/snapshot/test_expire_killed
 
+image: ## the container images, with docker, podman or buildah (IMAGE, IMAGE_TARGETS)
+	@tests/image/build
+
+check-image: ## the images built without a registry, looked at and run as Kubernetes would (root)
+	@tests/lib/deps build test image
+	$(SUB) all
+	@tests/run -l 1800 tests/image/image.t
+	@grep '^# image: ' $(B)/tests/tests-image-image.t.log
+
 check-fresh: ## a new user on a bare Debian 12: git clone, make demo, make check (root; FRESH_ONLY=demo)
 	@tests/fresh/run
 
@@ -195,6 +204,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-k8s check-fresh check-deb deb deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-k8s check-fresh check-image image check-deb deb deps install sanitize run-sanitize coverage \
         run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:

@@ -6,13 +6,15 @@
  * postgresql.auto.conf is read by PostgreSQL itself, and holds the recovery that restore wrote.
  * Everything that matters is on the command line, which beats all files:
  *
- *   nobody gets in      no TCP, a socket in a directory that only the drill's user may enter. That
- * is why `trust` is enough, and better than `peer`: a uid of a container has no name, and root
- * drills for another user nothing gets out    no archiving, no primary, no standbys, no logical
- * replication workers (a restored subscription would advance the slot of its publisher) nobody acts
- * no preloaded libraries: workers such as pg_cron's do not exist; no autovacuum, no event triggers
- *   it starts here      sizes that fit a small machine; hot_standby off, so that the source's
- *                       max_connections and the like need not be matched
+ * - Nobody gets in: no TCP, and a socket in a directory that only the drill's user may enter. That
+ *   is why `trust` is enough, and better than `peer`: a uid of a container has no name, and root
+ *   drills for another user.
+ * - Nothing gets out: no archiving, no primary, no standbys, no logical replication workers (a
+ *   restored subscription would advance the slot of its publisher).
+ * - Nobody acts: no preloaded libraries (workers such as pg_cron's do not exist then), no
+ *   autovacuum, no event triggers.
+ * - It starts here: sizes that fit a small machine; hot_standby off, so that the source's
+ *   max_connections and the like need not be matched.
  */
 #include "drill_internal.h"
 

@@ -136,8 +136,7 @@ int64_t wal_last_commit_us(const struct wal_piece *piece)
     while (next_record(&walker, &record)) {
         int64_t time = 0;
         if (ends_transaction(record.header) && take_time(&record.data, &time) &&
-            time < INT64_MAX - UNIX_AT_2000_US &&
-            time + UNIX_AT_2000_US > latest_us)
+            time < INT64_MAX - UNIX_AT_2000_US && time + UNIX_AT_2000_US > latest_us)
             latest_us = time + UNIX_AT_2000_US;
     }
     return latest_us;

@@ -213,7 +213,7 @@ EOF_CONFIG
 as_server bash -c 'echo $$ >"$1/daemon.pid"; exec "$2" --config "$1/daemon.yaml" 2>>"$1/daemon.log"' \
     bash "$scene" "$TEST_DIR/mainstayd" &
 daemon_job=$!
-trap 'status=$?; kill -KILL "$(cat "$scene/daemon.pid")" 2>/dev/null; (exit "$status"); cluster_cleanup' EXIT
+trap 'status=$?; set +e; kill -KILL "$(cat "$scene/daemon.pid")" 2>/dev/null; (exit "$status"); cluster_cleanup' EXIT
 wait_until 20 grep -qs 'metrics on' "$scene/daemon.log"
 url=$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' "$scene/daemon.log" | head -n 1)/metrics
 scrape() { curl -sf -m 5 "${url#metrics on }" >"$TEST_DIR/metrics"; }

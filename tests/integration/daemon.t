@@ -20,7 +20,7 @@ end_daemons() {
     done
     [[ -z $receiver ]] || kill "$receiver" 2>/dev/null || true
 }
-trap 'status=$?; end_daemons; (exit "$status"); cluster_cleanup' EXIT
+trap 'status=$?; set +e; end_daemons; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ---------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ end_daemons() {
     [[ ! -e $scene/daemon.pid ]] || kill -KILL "$(cat "$scene/daemon.pid")" 2>/dev/null || true
     [[ -z $receiver ]] || kill "$receiver" 2>/dev/null || true
 }
-trap 'status=$?; end_daemons; (exit "$status"); cluster_cleanup' EXIT
+trap 'status=$?; set +e; end_daemons; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ---------------------------------------------------------------------------------------
 
