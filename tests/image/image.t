@@ -22,10 +22,19 @@ volume=$TEST_DIR/volume
 uid=65532
 daemon=
 
-# The first process of its namespace: the others die with it.
+# All processes below: the first of the namespace does not end with unshare, because it changed its uid.
+descendants() {
+    local child
+    for child in $(pgrep -P "$1"); do
+        descendants "$child"
+        echo "$child"
+    done
+}
 end_daemon() {
+    local pids
     [[ -n $daemon ]] || return 0
-    pkill -KILL -P "$daemon" || true
+    mapfile -t pids < <(descendants "$daemon")
+    kill -KILL "${pids[@]}" 2>/dev/null || true
     wait "$daemon" 2>/dev/null || true
     daemon=
 }
