@@ -5,6 +5,7 @@
 #include "s3_xml.h"
 #include "store/s3_read.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,7 @@ static bool keep_version(struct as_of *as_of, struct s3_version *version, struct
         as_of->found = found;
         as_of->capacity = capacity;
     }
+    assert(as_of->found != NULL);
     as_of->found[as_of->count++] = *version;
     *version = (struct s3_version){0};
     return true;
