@@ -46,6 +46,7 @@ void harden_process(void)
 
 #ifdef MACHINE
 
+/* clang-format off */
 static const int allowed[] = {
     /* data: first, because it is asked for most */
     SYS_read,
@@ -207,6 +208,7 @@ static const int allowed[] = {
     SYS_arch_prctl,
 #endif
 };
+/* clang-format on */
 
 /* ---- as a filter ---- */
 

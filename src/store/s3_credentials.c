@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "store/s3_key_source.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

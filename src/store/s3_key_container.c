@@ -57,7 +57,8 @@ static bool find_token(const struct s3_key_setup *setup, struct secret *out, str
 {
     CLEANUP(free_pointer) char *file = NULL;
     if (!s3_key_variable(setup, TOKEN "_FILE", &file, err) ||
-        !(file != NULL ? secret_read_file(out, file, err) : read_variable(setup, TOKEN, out, err)))
+        !(file != NULL ? secret_read_issued_file(out, file, err)
+                       : read_variable(setup, TOKEN, out, err)))
         return false;
     for (size_t i = 0; i < out->len; i++)
         if (out->text[i] < ' ' || out->text[i] > '~')

@@ -99,7 +99,8 @@ static bool web_identity_find(const struct s3_key_setup *setup, struct web_ident
     if (out->token_file == NULL || out->role_arn == NULL)
         return error_set(err, ERROR_USAGE,
                          "cannot use AWS_WEB_IDENTITY_TOKEN_FILE without AWS_ROLE_ARN");
-    return find_url(setup, &out->url, err) && secret_read_file(&out->token, out->token_file, err);
+    return find_url(setup, &out->url, err) &&
+           secret_read_issued_file(&out->token, out->token_file, err);
 }
 
 static void put_form(struct buf *form, const char *name, const char *value)

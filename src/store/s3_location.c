@@ -45,7 +45,7 @@ static bool set_endpoint(struct s3_location *location, const char *value, struct
     size_t len = strlen(host);
     if (len > 0 && host[len - 1] == '/')
         host[--len] = '\0';
-    bool good = len > 0;
+    bool good = len > 0 && *host != ':';
     for (size_t i = 0; i < len; i++)
         good = good && is_host_char(host[i]);
     if (!good)

@@ -5,6 +5,7 @@
 #include "s3_xml.h"
 #include "store/s3_read.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +172,7 @@ static bool keep_version(struct as_of *as_of, struct s3_version *version, struct
         }
         return true;
     }
-    if (as_of->count == as_of->capacity) {
+    if (as_of->found == NULL || as_of->count == as_of->capacity) {
         size_t capacity = as_of->capacity == 0 ? 1024 : as_of->capacity * 2;
         struct s3_version *found = reallocarray(as_of->found, capacity, sizeof *found);
         if (found == NULL)
@@ -179,6 +180,7 @@ static bool keep_version(struct as_of *as_of, struct s3_version *version, struct
         as_of->found = found;
         as_of->capacity = capacity;
     }
+    assert(as_of->found != NULL);
     as_of->found[as_of->count++] = *version;
     *version = (struct s3_version){0};
     return true;

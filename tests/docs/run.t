@@ -29,6 +29,10 @@ ok 'every message in docs/troubleshooting.md is one of the program' \
 
 # --- scenes: what a reader has before the first command ----------------------------------------------
 
+# The path of a drill's socket must be short.
+mkdir "$TEST_DIR/drill"
+give_to_server "$TEST_DIR/drill"
+
 # translate DIR AS_IN_THE_DOCUMENT HERE
 translate() { printf '%s\t%s\n' "$2" "$3" >>"$1/map"; }
 
@@ -67,7 +71,7 @@ scene_run() {
     "$blocks" script "$name" "$dir" "${documents[@]}" || return 1
     chmod 777 "$dir"
     as_server env HOME="$dir/tmp" PATH="$dir/bin:$CLIENT_BIN:$PATH" PGPORT="$(cat "$TEST_DIR/main.port" 2>/dev/null || echo 5432)" PGUSER=postgres \
-        PGHOST="$TEST_DIR/main.sock" TMPDIR="$dir/tmp" TZ=UTC \
+        PGHOST="$TEST_DIR/main.sock" TMPDIR="$dir/tmp" MAINSTAY_DRILL_SCRATCH="$TEST_DIR/drill" TZ=UTC \
         bash -c 'trap '\''jobs -p | xargs -r kill 2>/dev/null; wait'\'' EXIT; cd "$1/tmp"; [ ! -e "$1/prologue" ] || . "$1/prologue" >"$1/prologue.log" 2>&1; . "$1/script"' scene "$dir"
     while IFS=$'\t' read -r n exit where; do
         status=$(cat "$dir/$n.status" 2>/dev/null)

@@ -80,6 +80,7 @@ static void test_wrong_urls_are_refused_with_what_is_wrong(void **state)
         {"s3://bucket?as-of=2026-03-01T12:00:00", "2026-03-01T12:00:00Z"},
         {"s3://bucket?as-of=2026-03-01T12:00:00Z&signature=v2", "signature=v2"},
         {"s3://bucket?endpoint=", "endpoint"},
+        {"s3://bucket?endpoint=http://:80", "endpoint"},
         {"s3://bucket?endpoint=http://h/path", "endpoint"},
         {"s3://bucket?endpoint=user:pw@h", "endpoint"},
         {"s3://bucket?endpoint=%zz", "escape"},
