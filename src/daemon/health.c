@@ -24,8 +24,8 @@ bool health_ask(const char *url, struct error *err)
 {
     struct http_client *client = NULL;
     struct http_response response;
-    const struct http_options options = {.connect_timeout_us = PATIENCE_US,
-                                         .stall_timeout_us = PATIENCE_US};
+    const struct http_options options = {
+        .direct = true, .connect_timeout_us = PATIENCE_US, .stall_timeout_us = PATIENCE_US};
     const struct http_request request = {.method = "GET", .url = url};
     if (!http_client_new(&options, &client, err))
         return false;
