@@ -95,10 +95,16 @@ static struct seal_place place_of(const struct part *part, uint32_t timeline,
 /* --- writing ------------------------------------------------------------------------------------
  */
 
-static bool put_frame(const struct repository *repository, struct codec_context *codec,
-                      const struct seal_place *place, const uint8_t key[SEAL_KEY_BYTES],
-                      const uint8_t *wal, size_t len, struct row *row, struct buf *out,
-                      struct error *err)
+/* Where frames go, and by what. */
+struct frame_sink {
+    struct codec_context *codec;
+    struct seal_place place;
+    const uint8_t *key;
+    struct buf *out;
+};
+
+static bool put_frame(const struct repository *repository, const struct frame_sink *sink,
+                      const uint8_t *wal, size_t len, struct row *row, struct error *err)
 {
     size_t stored = 0;
     const struct repository_settings *settings = &repository->settings;
@@ -106,7 +112,8 @@ static bool put_frame(const struct repository *repository, struct codec_context 
     row->codec = settings->codec;
     if (packed == NULL)
         return error_no_memory(err, "a WAL chunk");
-    if (!codec_compress(codec, settings->codec, settings->level, wal, len, packed, &stored, err))
+    if (!codec_compress(sink->codec, settings->codec, settings->level, wal, len, packed, &stored,
+                        err))
         return false;
     const uint8_t *from = packed;
     if (settings->codec != CODEC_NONE && stored >= len) {
@@ -114,12 +121,12 @@ static bool put_frame(const struct repository *repository, struct codec_context 
         stored = len;
         row->codec = CODEC_NONE;
     }
-    uint8_t *to = buf_reserve(out, stored + SEAL_OVERHEAD);
+    uint8_t *to = buf_reserve(sink->out, stored + SEAL_OVERHEAD);
     if (to == NULL)
         return error_no_memory(err, "a WAL chunk");
-    content_seal(repository, place, key, from, stored, to);
+    content_seal(repository, &sink->place, sink->key, from, stored, to);
     row->stored_bytes = (uint32_t)(stored + SEAL_OVERHEAD);
-    out->len += row->stored_bytes;
+    sink->out->len += row->stored_bytes;
     return true;
 }
 
@@ -128,14 +135,14 @@ static bool put_frames(const struct repository *repository, uint32_t timeline, s
                        struct error *err)
 {
     char name[WAL_KEY_SIZE];
-    struct seal_place place = place_of(part, timeline, name);
     CLEANUP(codec_context_cleanup) struct codec_context *codec = NULL;
     if (!codec_context_new(&codec, err))
         return false;
-    for (; place.position < part->row_count; place.position++)
-        if (!put_frame(repository, codec, &place, key, wal + place.position * FRAME_WAL_BYTES,
-                       frame_wal_bytes(part, place.position), &part->rows[place.position], out,
-                       err))
+    struct frame_sink sink = {
+        .codec = codec, .place = place_of(part, timeline, name), .key = key, .out = out};
+    for (uint64_t *at = &sink.place.position; *at < part->row_count; (*at)++)
+        if (!put_frame(repository, &sink, wal + *at * FRAME_WAL_BYTES, frame_wal_bytes(part, *at),
+                       &part->rows[*at], err))
             return false;
     digest_sha256(out->data, out->len, part->hash);
     return true;

@@ -12,6 +12,7 @@ stream_start() {
     shift 2
     streams=$((streams + 1))
     stream_log=$TEST_DIR/stream$streams.log
+    rm -f "$scene/stream$streams.pid" # of a subshell that counted, too
     # shellcheck disable=SC2016 # the inner shell's own variables
     as_server sh -c 'echo $$ >"$0"; exec "$@"' "$scene/stream$streams.pid" "$MAINSTAY" wal stream \
         --repo "$repository" --connection "$(cluster_conninfo "$cluster")" "$@" \

@@ -1,0 +1,118 @@
+#!/bin/bash
+# A sealed repository, written by every job there is: nothing that was in the database or in names of
+# ours stands in any of its objects, and each kind of key brings it back. The same jobs on a plain
+# repository leave every mark, so the search can find them.
+# time limit: 300
+# shellcheck disable=SC2317 # functions are called by ok and wait_until
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/lib/scene.sh
+. "$here/../lib/scene.sh"
+# shellcheck source=tests/lib/wal_scene.sh
+. "$here/../lib/wal_scene.sh"
+
+marks=(marktable markrow markwal marklabel markpin markdatabase)
+scratch=$scene/scratch
+as_server mkdir "$scratch"
+export MAINSTAY_DRILL_SERVER_BINARIES=$SERVER_BIN MAINSTAY_DRILL_SCRATCH=$scratch
+
+scene_cluster main
+scene_psql main -c 'CREATE DATABASE markdatabase' \
+    -c "CREATE TABLE marktable AS SELECT g AS i, 'markrow ' || g AS v FROM generate_series(1, 20000) g"
+rows() { scene_psql "$1" -c 'SELECT count(*), sum(i), md5(string_agg(v, $$,$$ ORDER BY i)) FROM marktable'; }
+
+# write REPOSITORY SLOT: all jobs that put objects
+write() {
+    local repository=$1 id
+    stream_start "$repository" main --wal-flush-interval 1s --wal-slot "$2"
+    mainstay snapshot create --repo "$repository" --connection "$(cluster_conninfo main)" --wal-slot "$2" \
+        --snapshot-label "marklabel one" >/dev/null
+    scene_psql main -c "UPDATE marktable SET v = 'markwal ' || i WHERE i % 50 = 0"
+    mainstay snapshot create --repo "$repository" --connection "$(cluster_conninfo main)" --wal-slot "$2" >/dev/null
+    id=$(mainstay snapshot list --repo "$repository" --json | grep -oE '"id": "[0-9a-f]{16}"' | tail -n 1 | grep -oE '[0-9a-f]{16}')
+    mainstay snapshot pin "$id" --repo "$repository" --reason "markpin because" >/dev/null
+    mainstay restore-point create "point-$2" --repo "$repository" --connection "$(cluster_conninfo main)" >/dev/null
+    wait_until 20 stored_up_to "$repository" "$(position main)"
+    mainstay wal merge --repo "$repository" --older-than 0s >/dev/null
+    mainstay snapshot verify --repo "$repository" --record >/dev/null
+    mainstay snapshot expire --repo "$repository" --retention-keep-last 5 >/dev/null
+    mainstay drill run --repo "$repository" --connection "$(cluster_conninfo main)" >"$TEST_DIR/drill-$2" 2>&1
+    stream_stop || true
+}
+
+# marks_in REPOSITORY: those that stand in an object, or in the name of one
+marks_in() {
+    local mark
+    for mark in "${marks[@]}"; do
+        { LC_ALL=C grep -rqa "$mark" "$1" || find "$1" | grep -q "$mark"; } && echo "$mark"
+    done
+    true
+}
+
+# restored TO [OPTION...]: the latest state, as rows
+restored() {
+    local to=$1
+    shift
+    mainstay restore --to "$to" --latest "$@" >/dev/null && scene_start copy "$to" && rows copy
+    scene_remove copy
+}
+
+# --- plain: the marks are there ---------------------------------------------------------------------
+
+mainstay repo init --no-slot --repo "$scene/plain" --repository-codec none >/dev/null
+ok 'all jobs on a plain repository' write "$scene/plain" plain
+is "$(marks_in "$scene/plain" | tr '\n' ' ')" "$(printf '%s ' "${marks[@]}")" 'every mark is found in it'
+
+# --- sealed: none is --------------------------------------------------------------------------------
+
+sealed=$scene/sealed
+export MAINSTAY_REPOSITORY_KEY_FILE=$scene/repository.key
+mainstay repo init --no-slot --repo "$sealed" --repository-codec none --repository-encryption sealed >/dev/null
+ok 'all jobs on a sealed one' write "$sealed" sealed
+is "$(marks_in "$sealed")" '' 'no mark is found in any object'
+is "$(stat -c %a "$MAINSTAY_REPOSITORY_KEY_FILE")" 600 'its key is for its owner alone'
+like "$(mainstay drill list --repo "$sealed")" 'passed' 'the drill of it passed'
+cmp_kinds() { find "$1" -type f -printf '%P\n' | cut -d/ -f1 | sort -u | grep -v '^keys$' | tr '\n' ' '; }
+is "$(cmp_kinds "$sealed")" "$(cmp_kinds "$scene/plain")" 'both hold the same kinds of objects'
+
+# --- each kind of key brings it back ------------------------------------------------------------------
+
+before=$(rows main)
+is "$(restored "$scene/by-file" --repo "$sealed")" "$before" 'by the key file'
+key() { mainstay repo key "$@" --repo "$sealed"; }
+echo 'correct horse battery staple' >"$scene/passphrase"
+# shellcheck disable=SC2016 # the program's own variable
+printf '#!/bin/sh\ncat "%s/vault.key"\n' "$scene" >"$scene/vault"
+chmod 755 "$scene/vault"
+give_to_server "$scene/passphrase" "$scene/vault"
+chmod 600 "$scene/passphrase"
+ok 'a passphrase is added' key add --new-passphrase-file "$scene/passphrase" --label person
+as_server bash -c "umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >'$scene/vault.key'"
+ok 'and the output of a program' key add --new-key-command "$scene/vault" --label vault
+ok 'a new generation of data keys begins' key rotate
+unset MAINSTAY_REPOSITORY_KEY_FILE
+is "$(restored "$scene/by-passphrase" --repo "$sealed" --repository-passphrase-file "$scene/passphrase")" "$before" \
+    'by the passphrase'
+is "$(restored "$scene/by-command" --repo "$sealed" --repository-key-command "$scene/vault")" "$before" \
+    'by the program'
+MAINSTAY_REPOSITORY_KEY_FILE=$scene/repository.key
+export MAINSTAY_REPOSITORY_KEY_FILE
+scene_psql main -c "INSERT INTO marktable VALUES (0, 'markrow after the rotation')"
+mainstay snapshot create --repo "$sealed" --connection "$(cluster_conninfo main)" --snapshot-own-wal >/dev/null
+is "$(mainstay restore --repo "$sealed" --to "$scene/after" >/dev/null && scene_start copy "$scene/after" && rows copy)" \
+    "$(rows main)" 'what is stored after the rotation comes back, with pages from before it'
+scene_remove copy
+is "$(marks_in "$sealed")" '' 'and no mark is in it'
+
+# --- refusals ------------------------------------------------------------------------------------------
+
+printf '%064d' 1 >"$scene/wrong.key"
+give_to_server "$scene/wrong.key"
+chmod 600 "$scene/wrong.key"
+fails 'another key opens nothing' 1 'key' mainstay snapshot list --repo "$sealed" --repository-key-file "$scene/wrong.key"
+unset MAINSTAY_REPOSITORY_KEY_FILE
+fails 'nor does none' 1 'sealed' mainstay snapshot list --repo "$sealed" </dev/null
+fails 'the promise of a sealed repository is kept' 5 'sealed' \
+    mainstay snapshot list --repo "$scene/plain" --repository-encryption sealed --repository-key-file "$scene/wrong.key"
+
+done_testing
