@@ -8,6 +8,11 @@
 
 #include "base/buf.h"
 
+#include <stdint.h>
+
+/* What stands for a character that means something in XML and HTML; NULL: it means nothing. */
+const char *markup_entity(uint32_t code);
+
 /* For element content and for attribute values in either kind of quotes, in XML and in HTML. Lines
  * and tabs stay. */
 void markup_put(const char *text, struct buf *out);

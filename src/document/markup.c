@@ -7,9 +7,9 @@
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-static const char *entity(char character)
+const char *markup_entity(uint32_t code)
 {
-    switch (character) {
+    switch (code) {
     case '&':
         return "&amp;";
     case '<':
@@ -39,7 +39,7 @@ static size_t put_plain(const char *at, struct buf *out)
 void markup_put(const char *text, struct buf *out)
 {
     while (*text != '\0') {
-        const char *named = entity(*text);
+        const char *named = markup_entity((unsigned char)*text);
         if (named != NULL)
             buf_printf(out, "%s", named);
         else if (*text == '\n' || *text == '\t')
@@ -58,7 +58,7 @@ void markup_put_markdown(const char *text, struct buf *out)
     static const char special[] = "\\`*_{}[]()#+!|~>";
     while (*text != '\0') {
         if (*text == '<' || *text == '&')
-            buf_printf(out, "%s", entity(*text));
+            buf_printf(out, "%s", markup_entity((unsigned char)*text));
         else if (*text == '\n' || *text == '\t' || *text == '\r')
             buf_put_u8(out, ' ');
         else if (strchr(special, *text) != NULL)

@@ -1,5 +1,6 @@
 #include "document/template.h"
 
+#include "document/markup.h"
 #include "document/utf8.h"
 
 #include <stdint.h>
@@ -119,29 +120,10 @@ static bool turns_direction(uint32_t code)
     return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
-/* The entity of a character that means something in HTML, or NULL. */
-static const char *entity(uint32_t code)
-{
-    switch (code) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
-}
-
 static void put_character(const char *at, size_t len, enum template_escape escape, struct buf *out)
 {
     uint32_t code = code_point(at, len);
-    const char *instead = escape == TEMPLATE_HTML ? entity(code) : NULL;
+    const char *instead = escape == TEMPLATE_HTML ? markup_entity(code) : NULL;
     bool dropped = (is_control(code) && code != '\n' && code != '\t') || turns_direction(code);
     if (instead != NULL)
         buf_put(out, instead, strlen(instead));

@@ -3,30 +3,12 @@
 #include "base/cleanup.h"
 #include "document/csv.h"
 
+#include "tests/fuzz/step_source.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct source {
-    const uint8_t *next;
-    size_t left;
-    size_t step;
-};
-
-static bool read_step(void *context, void *out, size_t size, size_t *out_got, struct error *err)
-{
-    struct source *source = context;
-    size_t len = source->left < source->step ? source->left : source->step;
-    (void)err;
-    if (len > size)
-        len = size;
-    memcpy(out, source->next, len);
-    source->next += len;
-    source->left -= len;
-    *out_got = len;
-    return true;
-}
 
 static void write_again(const char *const *fields, size_t count)
 {
