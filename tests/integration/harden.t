@@ -93,6 +93,7 @@ has_child() { [[ -n $(child_of "$1" "$2") ]]; }
 daemon_start() { # LOG ARGUMENT...
     local log=$1
     shift
+    : >"$log" # the line that is waited for is not an earlier daemon's
     "$mainstayd" --config config.yaml "$@" 2>"$log" &
     daemon=$!
     pids+=("$daemon")
