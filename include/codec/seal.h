@@ -42,7 +42,8 @@ void seal_random(void *out, size_t len);
 void *seal_memory_new(size_t len);
 void seal_memory_free(void *memory);
 
-/* out has room for len + SEAL_OVERHEAD bytes and does not overlap plain. */
+/* out has room for len + SEAL_OVERHEAD bytes and does not overlap plain, or plain is where its
+ * ciphertext goes: at out + SEAL_NONCE_BYTES. */
 void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const struct seal_context *context,
                   const void *plain, size_t len, uint8_t *out);
 /* The same with a nonce that is given: for known answers. */

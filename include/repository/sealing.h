@@ -67,7 +67,7 @@ MUST_CHECK bool content_key_new(const struct repository *repository, const struc
 MUST_CHECK bool content_key_open(const struct repository *repository, const struct seal_id *id,
                                  const uint8_t wrapped[CONTENT_WRAPPED_BYTES], const char *what,
                                  uint8_t out[SEAL_KEY_BYTES], struct error *err);
-/* out has room for len + SEAL_OVERHEAD. */
+/* out has room for len + SEAL_OVERHEAD; see seal_encrypt. */
 void content_seal(const struct repository *repository, const struct seal_place *place,
                   const uint8_t key[SEAL_KEY_BYTES], const void *plain, size_t len, uint8_t *out);
 /* out has room for len - SEAL_OVERHEAD. ERROR_CORRUPT. */
