@@ -75,6 +75,11 @@ like "$(mainstay drill list --repo "$sealed")" 'passed' 'the drill of it passed'
 cmp_kinds() { find "$1" -type f -printf '%P\n' | cut -d/ -f1 | sort -u | grep -v '^keys$' | tr '\n' ' '; }
 is "$(cmp_kinds "$sealed")" "$(cmp_kinds "$scene/plain")" 'both hold the same kinds of objects'
 
+doctor() { mainstay doctor --repo "$1" --connection "$(cluster_conninfo main)" 2>&1 | grep -A1 'repository.keys' || true; }
+like "$(unset MAINSTAY_REPOSITORY_KEY_FILE && doctor "$scene/plain")" 'not sealed: who can read the store' 'doctor says that the plain one is not sealed'
+like "$(doctor "$sealed")" 'warning .*one key opens' 'and warns when one key is all there is'
+like "$(doctor "$sealed")" 'fix: mainstay repo key export --paper' 'with the remedy'
+
 # --- each kind of key brings it back ------------------------------------------------------------------
 
 before=$(rows main)
@@ -90,6 +95,15 @@ ok 'a passphrase is added' key add --new-passphrase-file "$scene/passphrase" --l
 as_server bash -c "umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >'$scene/vault.key'"
 ok 'and the output of a program' key add --new-key-command "$scene/vault" --label vault
 ok 'a new generation of data keys begins' key rotate
+like "$(doctor "$sealed")" 'ok .*3 keys open .*; this one does' 'doctor is content with more'
+ok 'a key that may only write is added' key add --grant write --new-key-file "$scene/writer.key"
+like "$(MAINSTAY_REPOSITORY_KEY_FILE=$scene/writer.key doctor "$sealed")" '3 keys open .*this one may only write' \
+    'doctor says what it is for'
+mainstay repo init --no-slot --repo "$scene/other" --repository-encryption sealed --repository-key-file "$scene/other.key" >/dev/null 2>&1
+stranger=$(basename "$(echo "$scene"/other/keys/*)")
+cp -p "$scene/other/keys/$stranger" "$sealed/keys/$stranger"
+like "$(doctor "$sealed")" "failed .*somebody who may write to the store added 1, \"keys/$stranger\"" 'and finds a key of a stranger'
+rm "$sealed/keys/$stranger"
 unset MAINSTAY_REPOSITORY_KEY_FILE
 is "$(restored "$scene/by-passphrase" --repo "$sealed" --repository-passphrase-file "$scene/passphrase")" "$before" \
     'by the passphrase'
