@@ -120,6 +120,12 @@ static bool take_grant(const struct invocation *call, enum key_grant *out, struc
            error_set(err, ERROR_USAGE, "--grant is all or write, not \"%.40s\"", text);
 }
 
+static bool names_a_secret(const struct invocation *call)
+{
+    return invocation_has(call, "new-key-file") || invocation_has(call, "new-key-command") ||
+           invocation_has(call, "new-passphrase-file");
+}
+
 /* The new key's own options; a key file that is not there is made. */
 static bool load_new(const struct invocation *call, struct key_material **out, struct error *err)
 {
@@ -148,6 +154,8 @@ static bool fill_request(const struct invocation *call, struct key_material **ma
 {
     const char *label = invocation_value(call, "label");
     const char *recipient = invocation_value(call, "recipient");
+    if (recipient != NULL && names_a_secret(call))
+        return error_set(err, ERROR_USAGE, "cannot use several new keys at once: name one");
     *out = (struct key_slot_request){.label = label == NULL ? "" : label,
                                      .created_us = clock_now_us(&clock_system)};
     if (strlen(out->label) >= KEY_LABEL_SIZE)
@@ -188,7 +196,8 @@ static bool run_add(struct invocation *call, struct session *session, struct err
     uint8_t slot[KEY_ID_BYTES];
     struct key_slot_request request;
     CLEANUP(key_material_cleanup) struct key_material *material = NULL;
-    return fill_request(call, &material, &request, err) &&
+    return keyring_check_may_change(session->repository.keyring, err) &&
+           fill_request(call, &material, &request, err) &&
            keyring_add(session->repository.keyring, &request, slot, err) &&
            say(call, "added key", slot, err);
 }
@@ -210,15 +219,23 @@ static bool run_rotate(struct invocation *call, struct session *session, struct 
            say(call, "began key generation", generation, err);
 }
 
-/* The key in use gives way to a new one. */
+static bool check_other(const uint8_t slot[KEY_ID_BYTES], const uint8_t own[KEY_ID_BYTES],
+                        struct error *err)
+{
+    return memcmp(slot, own, KEY_ID_BYTES) != 0 ||
+           error_set(err, ERROR_USAGE, "cannot replace the key in use by itself: name another one");
+}
+
+/* The key in use gives way to a new one. Interrupted, it is run again with either of them. */
 static bool run_rewrap(struct invocation *call, struct session *session, struct error *err)
 {
     uint8_t slot[KEY_ID_BYTES];
     struct key_slot_request request;
     struct keyring *keyring = session->repository.keyring;
     CLEANUP(key_material_cleanup) struct key_material *material = NULL;
-    return fill_request(call, &material, &request, err) &&
+    return keyring_check_may_change(keyring, err) && fill_request(call, &material, &request, err) &&
            keyring_add(keyring, &request, slot, err) &&
+           check_other(slot, keyring_slot(keyring), err) &&
            keyring_remove(keyring, keyring_slot(keyring), err) &&
            say(call, "replaced the key in use by key", slot, err);
 }
@@ -299,22 +316,52 @@ static bool run_import(const struct invocation *call, struct error *err)
 /* --- all of it ----------------------------------------------------------------------------------
  */
 
-static const struct {
+struct action {
     const char *name;
+    const char *flags; /* that it takes, each between spaces */
     bool (*run)(struct invocation *call, struct session *session, struct error *err);
-} actions[] = {
-    {"list", run_list},     {"add", run_add},       {"remove", run_remove},
-    {"rotate", run_rotate}, {"rewrap", run_rewrap}, {"export", run_export},
 };
+
+static const struct action actions[] = {
+    {"list", "", run_list},
+    {"add", " grant label new-key-file new-key-command new-passphrase-file recipient ", run_add},
+    {"remove", " slot ", run_remove},
+    {"rotate", "", run_rotate},
+    {"rewrap", " label new-key-file new-key-command new-passphrase-file recipient ", run_rewrap},
+    {"export", " paper ", run_export},
+    {"import", " from new-key-file ", NULL},
+};
+
+/* What an action cannot apply is an error, never ignored. */
+static bool check_flags(const struct invocation *call, const struct action *action,
+                        struct error *err)
+{
+    char word[TEXT_SIZE];
+    for (size_t i = 0; i < command_flag_count(call->command); i++) {
+        const char *name = call->command->flags[i].name;
+        (void)snprintf(word, sizeof word, " %s ", name);
+        if (invocation_has(call, name) && strstr(action->flags, word) == NULL)
+            return error_set(err, ERROR_USAGE, "`mainstay repo key %s` takes no --%s", action->name,
+                             name);
+    }
+    return true;
+}
+
+static bool run_action(struct invocation *call, const struct action *action, struct error *err)
+{
+    CLEANUP(session_close) struct session session = {0};
+    if (!check_flags(call, action, err))
+        return false;
+    if (action->run == NULL)
+        return run_import(call, err);
+    return open_sealed(&session, call, err) && action->run(call, &session, err);
+}
 
 static bool run_key(struct invocation *call, struct error *err)
 {
-    CLEANUP(session_close) struct session session = {0};
-    if (strcmp(call->operand, "import") == 0)
-        return run_import(call, err);
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
         if (strcmp(actions[i].name, call->operand) == 0)
-            return open_sealed(&session, call, err) && actions[i].run(call, &session, err);
+            return run_action(call, &actions[i], err);
     return error_set(err, ERROR_USAGE,
                      "there is no `mainstay repo key %.40s`: list, add, remove, rotate, rewrap, "
                      "export and import exist",
@@ -339,7 +386,7 @@ const struct command command_repo_key = {
             {"grant", "all|write", "all",
              "add: a key that may only write takes snapshots and streams WAL, and opens no page "
              "or WAL that is stored."},
-            {"label", "TEXT", NULL, "add: what the key is called."},
+            {"label", "TEXT", NULL, "add, rewrap: what the key is called."},
             {"new-key-file", "FILE", NULL, "The new key: a file, made when it is not there."},
             {"new-key-command", "COMMAND", NULL, "The new key: what a program prints."},
             {"new-passphrase-file", "FILE", NULL, "The new key: a passphrase."},

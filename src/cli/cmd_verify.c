@@ -62,6 +62,7 @@ static bool print_json(const struct invocation *call, const struct verify_report
 {
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
     if (root == NULL || !value_set_bool(root, "ok", report->problem_count == 0, err) ||
+        !value_set_bool(root, "opened", report->opened, err) ||
         !value_set_u64(root, "snapshots_checked", report->snapshots_checked, err) ||
         !value_set_u64(root, "packs_checked", report->packs_checked, err) ||
         !value_set_u64(root, "pages_checked", report->pages_checked, err) ||
@@ -127,6 +128,8 @@ static bool print_text(const struct invocation *call, const struct verify_report
     if (report->unreferenced_packs > 0)
         buf_printf(&text, "%" PRIu64 " packs belong to no snapshot (harmless)\n",
                    report->unreferenced_packs);
+    if (!report->opened)
+        buf_printf(&text, "no page and no WAL was opened: this key may only write\n");
     if (report->problem_count == 0)
         buf_printf(&text, "everything is as it was stored\n");
     else

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "postgres/wal_commit.h"
 #include "repository/restore_point.h"
+#include "repository/sealing.h"
 #include "restore/wal_segment.h"
 #include "restore/window.h"
 
@@ -383,7 +384,8 @@ bool drill_plan(const struct repository *repository, const struct drill_options 
     uint8_t id[ID_BYTES];
     random_fill(options->random, id, sizeof id);
     text_hex(id, sizeof id, plan.id);
-    bool done = drill_scratch_check_path(options->scratch, err) && find_user(options, &plan, err) &&
+    bool done = repository_check_can_read(repository, "what snapshots hold", err) &&
+                drill_scratch_check_path(options->scratch, err) && find_user(options, &plan, err) &&
                 choose_or_find(repository, options, &plan, err);
     if (done) {
         drill_source_look(options, plan.system_identifier, &plan.source);

@@ -34,4 +34,19 @@ struct keyring {
 void keyring_slot_secret(const uint8_t key[SEAL_KEY_BYTES], enum key_kind kind,
                          uint8_t out_secret[SEAL_KEY_BYTES], uint8_t out_proof[SEAL_KEY_BYTES]);
 
+/* Whether two kinds of keys can be the same one: a key from a file may come from a command, too. */
+bool keyring_same_way(enum key_kind a, enum key_kind b);
+
+/* Whether the material is what this slot was made with; out_secret is its secret then. Of that kind
+ * (keyring_same_way). ERROR_REFUSED: it fits, and the proof is not right. */
+MUST_CHECK bool keyring_slot_fits(const struct key_scope *scope, const struct key_object *object,
+                                  const struct key_material *material,
+                                  uint8_t out_secret[SEAL_KEY_BYTES], bool *out_fits,
+                                  struct error *err);
+
+/* Generations of the own slot that are not there yet. They stay where they are: pointers to them
+ * were given away. */
+MUST_CHECK bool keyring_take_generations(struct keyring *keyring, const struct key_objects *list,
+                                         struct error *err);
+
 #endif

@@ -245,7 +245,9 @@ static bool check_wish(const struct key_options *keys, bool sealed, struct error
         return error_set(err, ERROR_REFUSED,
                          "cannot use this repository: repository.encryption is \"none\", and the "
                          "repository is sealed");
-    if (sealed || keys == NULL || (keys->wish != ENCRYPTION_SEALED && !key_options_given(keys)))
+    bool asked = keys != NULL && (keys->wish == ENCRYPTION_SEALED || key_options_given(keys) ||
+                                  keys->signer != NULL);
+    if (sealed || !asked)
         return true;
     (void)error_set(err, ERROR_REFUSED,
                     "cannot use this repository: the configuration asks for encryption, and the "
