@@ -70,6 +70,23 @@ MUST_CHECK bool keyring_remove(struct keyring *keyring, const uint8_t slot[KEY_I
 MUST_CHECK bool keyring_rotate(struct keyring *keyring, uint8_t out_generation[KEY_ID_BYTES],
                                struct error *err);
 
+/* A copy of all data keys, to be kept apart from the repository: 8 bytes of the repository's id,
+ * the signing seed, and of each generation id, number, metadata key and content secret key. */
+enum {
+    KEYRING_GENERATIONS_MAX = 256,
+    KEYRING_COPY_HEAD = 8 + SEAL_KEY_BYTES,
+    KEYRING_COPY_GENERATION = KEY_ID_BYTES + 8 + 2 * SEAL_KEY_BYTES,
+    KEYRING_COPY_MAX = KEYRING_COPY_HEAD + KEYRING_GENERATIONS_MAX * KEYRING_COPY_GENERATION,
+};
+/* The caller wipes *out. */
+MUST_CHECK bool keyring_copy(const struct keyring *keyring, struct buf *out, struct error *err);
+/* Makes a slot, which must grant all, of such a copy, where what lies below keys/ is lost; what is
+ * there stays. ERROR_INVALID: it is not a copy of this repository's keys. */
+MUST_CHECK bool keyring_recreate(struct store *store, const struct key_scope *scope,
+                                 const void *copy, size_t len,
+                                 const struct key_slot_request *request,
+                                 uint8_t out_slot[KEY_ID_BYTES], struct error *err);
+
 /* The slot that opened it, and whose signatures count. */
 const uint8_t *keyring_slot(const struct keyring *keyring);
 const uint8_t *keyring_signer(const struct keyring *keyring);

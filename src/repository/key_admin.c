@@ -60,8 +60,6 @@ static void new_generation(uint64_t number, struct key_generation *out)
     seal_random(out->metadata, sizeof out->metadata);
     seal_random(out->content_secret, sizeof out->content_secret);
     seal_public_of(out->content_secret, out->content_public);
-    seal_derive(out->metadata, PURPOSE_SEALING, out->seal_key);
-    seal_derive(out->metadata, PURPOSE_DIGESTS, out->digest_key);
 }
 
 /* Everything of a slot that does not depend on the generation. */
@@ -186,7 +184,7 @@ static bool complete(struct keyring *keyring, struct error *err)
 }
 
 /* The slot that this key has already, with the same grant; NULL: none. */
-static bool find_same(const struct keyring *keyring, const struct key_objects *list,
+static bool find_same(const struct key_scope *scope, const struct key_objects *list,
                       const struct key_slot_request *request, const struct key_object **out,
                       struct error *err)
 {
@@ -198,8 +196,7 @@ static bool find_same(const struct keyring *keyring, const struct key_objects *l
                     keyring_same_way(slot->kind, request->kind);
         if (same && request->kind == KEY_RECIPIENT)
             same = memcmp(slot->public_key, request->recipient, SEAL_KEY_BYTES) == 0;
-        else if (same &&
-                 !keyring_slot_fits(&keyring->scope, slot, request->material, secret, &same, err))
+        else if (same && !keyring_slot_fits(scope, slot, request->material, secret, &same, err))
             return false;
         if (same)
             *out = slot;
@@ -217,7 +214,7 @@ bool keyring_add(struct keyring *keyring, const struct key_slot_request *request
     CLEANUP(key_objects_release) struct key_objects list = {0};
     if (!keyring_check_may_change(keyring, err) || !complete(keyring, err) ||
         !key_objects_load(keyring->store, &list, err) ||
-        !find_same(keyring, &list, request, &same, err))
+        !find_same(&keyring->scope, &list, request, &same, err))
         return false;
     if (same == NULL && (!new_slot(request, &keyring->scope, keyring->signer, &slot, err) ||
                          !give_all(keyring, &list, &slot, err) || !complete(keyring, err)))
@@ -327,4 +324,89 @@ bool keyring_remove(struct keyring *keyring, const uint8_t slot[KEY_ID_BYTES], s
     text_hex(slot, KEY_ID_BYTES, hex);
     (void)error_set(err, ERROR_NOT_FOUND, "there is no key %s", hex);
     return error_hint(err, "List them with: mainstay repo key list");
+}
+
+/* --- a copy, and back ---------------------------------------------------------------------------
+ */
+
+enum { COPY_ID_BYTES = 8 };
+
+bool keyring_copy(const struct keyring *keyring, struct buf *out, struct error *err)
+{
+    if (!keyring_check_may_change(keyring, err))
+        return false;
+    buf_put(out, keyring->scope.repository, COPY_ID_BYTES);
+    buf_put(out, keyring->signing_seed, SEAL_KEY_BYTES);
+    for (size_t i = 0; i < keyring->count; i++) {
+        const struct key_generation *generation = &keyring->generations[i];
+        buf_put(out, generation->id, KEY_ID_BYTES);
+        buf_put_u64(out, generation->number);
+        buf_put(out, generation->metadata, SEAL_KEY_BYTES);
+        buf_put(out, generation->content_secret, SEAL_KEY_BYTES);
+    }
+    return buf_check(out, "the copy of the keys", err);
+}
+
+static bool read_part(struct reader *reader, uint8_t *out, size_t len, struct error *err)
+{
+    const uint8_t *bytes;
+    if (!reader_bytes(reader, len, &bytes, err))
+        return false;
+    memcpy(out, bytes, len);
+    return true;
+}
+
+/* Its next generation for the slot, unless it is there. */
+static bool give_from(struct reader *reader, struct store *store, const struct key_scope *scope,
+                      const uint8_t seed[SEAL_KEY_BYTES], const struct key_objects *list,
+                      const struct key_object *slot, struct error *err)
+{
+    struct key_generation generation = {.can_read = true};
+    bool done = read_part(reader, generation.id, sizeof generation.id, err) &&
+                reader_u64(reader, &generation.number, err) &&
+                read_part(reader, generation.metadata, sizeof generation.metadata, err) &&
+                read_part(reader, generation.content_secret, sizeof generation.content_secret, err);
+    seal_public_of(generation.content_secret, generation.content_public);
+    done = done && (has_object(list, generation.id, slot->slot) ||
+                    give(store, scope, seed, &generation, slot, err));
+    secret_wipe(&generation, sizeof generation);
+    return done;
+}
+
+static bool read_head(struct reader *reader, const struct key_scope *scope,
+                      uint8_t out_seed[SEAL_KEY_BYTES], struct error *err)
+{
+    uint8_t id[COPY_ID_BYTES];
+    if (!read_part(reader, id, sizeof id, err) || !read_part(reader, out_seed, SEAL_KEY_BYTES, err))
+        return false;
+    return memcmp(id, scope->repository, sizeof id) == 0 ||
+           error_set(err, ERROR_INVALID, "these are the keys of another repository");
+}
+
+bool keyring_recreate(struct store *store, const struct key_scope *scope, const void *copy,
+                      size_t len, const struct key_slot_request *request,
+                      uint8_t out_slot[KEY_ID_BYTES], struct error *err)
+{
+    struct key_object slot;
+    struct reader reader;
+    uint8_t seed[SEAL_KEY_BYTES] = {0};
+    uint8_t signer[SEAL_KEY_BYTES];
+    const struct key_object *same = NULL;
+    CLEANUP(key_objects_release) struct key_objects list = {0};
+    reader_init(&reader, copy, len, "the copy of the keys");
+    bool done = seal_start(err) && read_head(&reader, scope, seed, err) &&
+                key_objects_load(store, &list, err) && find_same(scope, &list, request, &same, err);
+    if (done && same == NULL) {
+        key_sign_public(seed, signer);
+        done = new_slot(request, scope, signer, &slot, err);
+    } else if (done) {
+        slot = *same;
+    }
+    while (done && reader_left(&reader) > 0)
+        done = give_from(&reader, store, scope, seed, &list, &slot, err);
+    secret_wipe(seed, sizeof seed);
+    if (!done)
+        return false;
+    memcpy(out_slot, slot.slot, KEY_ID_BYTES);
+    return true;
 }

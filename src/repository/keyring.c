@@ -216,9 +216,9 @@ bool keyring_take_generations(struct keyring *keyring, const struct key_objects 
         if (memcmp(object->slot, keyring->slot, KEY_ID_BYTES) != 0 ||
             find(keyring, object->generation) != NULL)
             continue;
-        if (keyring->count == GENERATIONS_MAX)
+        if (keyring->count == KEYRING_GENERATIONS_MAX)
             return error_set(err, ERROR_UNSUPPORTED, "cannot use more than %d key generations",
-                             GENERATIONS_MAX);
+                             KEYRING_GENERATIONS_MAX);
         if (!open_object(keyring, object, &keyring->generations[keyring->count], err))
             return false;
         keyring->count++;

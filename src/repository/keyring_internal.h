@@ -6,8 +6,6 @@
 
 #include <pthread.h>
 
-enum { GENERATIONS_MAX = 256 };
-
 /* Numbers of derived keys (FORMAT.md, "Keys"). */
 enum {
     PURPOSE_SEALING = 1,     /* of a metadata key */
@@ -27,7 +25,7 @@ struct keyring {
     uint8_t signing_seed[SEAL_KEY_BYTES]; /* may_change only */
     pthread_mutex_t lock;                 /* generations, count */
     size_t count;
-    struct key_generation generations[GENERATIONS_MAX];
+    struct key_generation generations[KEYRING_GENERATIONS_MAX];
 };
 
 /* The X25519 secret of a slot and the key of its proof (left alone for a recipient). */

@@ -292,6 +292,23 @@ bool repository_open(struct store *store, struct repository *out, struct error *
     return repository_open_with(store, NULL, out, err);
 }
 
+bool repository_recreate_keys(struct store *store, const void *copy, size_t len,
+                              const struct key_slot_request *request,
+                              uint8_t out_slot[KEY_ID_BYTES], struct error *err)
+{
+    bool sealed = false;
+    struct key_scope scope;
+    struct repository repository;
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, CONFIG_MAX_BYTES);
+    if (!read_repository(store, &text, &repository, &sealed, err))
+        return false;
+    if (!sealed)
+        return error_set(err, ERROR_REFUSED, "this repository is not sealed: it has no keys");
+    scope_of(&repository, &text, &scope);
+    return keyring_recreate(store, &scope, copy, len, request, out_slot, err);
+}
+
 void repository_close(struct repository *repository)
 {
     if (repository->keyring == NULL)

@@ -183,6 +183,57 @@ ok 'the one that may only write goes' key first remove --slot "$(slot writer)"
 stream_stop || true
 fails 'and takes no snapshot any more' 1 'this is not the key file' snapshot writer
 
+# --- a recovery sheet --------------------------------------------------------------------------------------------
+
+ok 'a sheet is printed' key first export --paper
+key first rotate >/dev/null 2>"$TEST_DIR/rotate.log"
+like "$(cat "$TEST_DIR/rotate.log")" 'print a new one with mainstay repo key export --paper' 'a rotation says that sheets grow old'
+change 5
+ok 'more is stored' with first snapshot create --connection "$(cluster_conninfo main)" --snapshot-own-wal
+key first export --paper >"$TEST_DIR/sheet"
+like "$(cat "$TEST_DIR/sheet")" 'Whoever has these lines can read every ticket' 'it says what it is worth'
+is "$(grep -cE '^ +[0-9]+: ([0-9a-f]{4} ){4}- [0-9a-f]{4}$' "$TEST_DIR/sheet")" 29 'it has the key, and two generations of data keys'
+# typed FIRST LAST [SED]: as a person types it in: no blanks that do not matter, capitals, no other line
+typed() {
+    grep -E '^ +[0-9]+:' "$TEST_DIR/sheet" | sed -e 's/^ *//' -e 's/ - / /' | tr a-f A-F | sed -n "$1,$2p" | sed "${3:-}" >"$scene/typed"
+    chmod 600 "$scene/typed"
+    give_to_server "$scene/typed"
+}
+way[paper]="--repository-key-file $scene/paper.key"
+import() { mainstay repo key import --from "$scene/typed" --new-key-file "$scene/paper.key" "$@"; }
+typed 1 4 '3s/F$/@/; 3s/[^@]$/F/; 3s/@$/0/'
+fails 'a mistyped digit is named by its line' 1 'line 3 of the recovery sheet is not as it was printed' import
+typed 1 4 '2s/: ./: O/'
+fails 'so is a letter' 1 'line 2 of the recovery sheet is not' import
+typed 1 4 '4d'
+fails 'and a line that is missing' 1 'line 4 of the recovery sheet is missing' import
+typed 1 29 '17d'
+fails 'among the data keys, too' 1 'line 17 of the recovery sheet is missing' import
+typed 1 28
+fails 'and at the end' 1 'line 29 of the recovery sheet is missing' import
+typed 1 4 's/^2:/9:/; s/^3:/2:/; s/^9:/3:/'
+fails 'and lines that were exchanged' 1 'line [23] of the recovery sheet is not' import
+ok 'no key file was made of any of these' test ! -e "$scene/paper.key"
+typed 1 4
+ok 'four lines make a key file' import
+is "$(stat -c %a "$scene/paper.key")" 600 'for its owner alone'
+is "$(restored paper)" "$(rows main)" 'it brings everything back'
+rm -r "$sealed/keys"
+fails 'keys/ is lost: the key alone opens nothing' 1 'this is not the key file' opens paper
+fails 'four lines do not bring it back' 1 'line 5 of the recovery sheet is missing' import --recreate --repo "$sealed"
+typed 1 29
+fails 'nor do all of them in a plain repository' 5 'not sealed' import --recreate --repo "$plain"
+ok 'all of them do' import --recreate --repo "$sealed"
+is "$(restored paper)" "$(rows main)" 'everything is there again'
+ok 'verified' with paper snapshot verify
+is "$(find "$sealed/keys" -type f | wc -l)" 2 'a key for each generation'
+ok 'and again' import --recreate --repo "$sealed"
+is "$(find "$sealed/keys" -type f | wc -l)" 2 'no other one'
+ok 'keys are added as before' key paper add --new-key-file "$scene/first.key" --label first
+way[first]="--repository-key-file $scene/first.key"
+is "$(restored first)" "$(rows main)" 'and open everything'
+is "$(key first list | sed -n 's/^signer //p')" "$signer" 'the signer is the same'
+
 # --- wrong keys ------------------------------------------------------------------------------------------------
 
 # The same words for every wrong key of a kind, whatever there is in the store.
@@ -259,6 +310,7 @@ all_refuse 'no key for a sealed one' 1 'it is sealed, and no key is configured' 
 all_refuse 'plain is promised, it is sealed' 5 'repository.encryption is "none", and the repository is sealed' "$sealed" \
     --repository-encryption none ${way[first]}
 
+fails 'a sheet of another repository is refused' 1 'the keys of another repository' import --recreate --repo "$lone"
 no_init() { fails "init: $1" "$2" "$3" mainstay repo init --no-slot --repo "$scene/never" "${@:4}"; }
 no_init 'a key and no encryption' 2 'encryption is not asked for' ${way[first]}
 no_init 'a key and encryption=none' 2 'encryption is not asked for' --repository-encryption none ${way[first]}
