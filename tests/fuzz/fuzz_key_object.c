@@ -7,7 +7,7 @@
  *          bit 2: somebody opens who was told the signer; bit 3: of the slot that opens
  */
 #include "tests/fuzz/outcome.h"
-#include "tests/fuzz/sealed_repository.h"
+#include "tests/lib/sealed_repository.h"
 
 #include <stdio.h>
 

@@ -15,7 +15,7 @@
 #include "repository/restore_point.h"
 #include "repository/wal_archive.h"
 #include "tests/fuzz/outcome.h"
-#include "tests/fuzz/sealed_repository.h"
+#include "tests/lib/sealed_repository.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

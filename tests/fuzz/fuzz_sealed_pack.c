@@ -8,7 +8,7 @@
 #include "codec/digest.h"
 #include "repository/pack_reader.h"
 #include "tests/fuzz/outcome.h"
-#include "tests/fuzz/sealed_repository.h"
+#include "tests/lib/sealed_repository.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

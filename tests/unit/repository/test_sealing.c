@@ -326,8 +326,8 @@ static void test_an_object_under_another_name_is_found(void **state)
     scene_close(&scene);
 }
 
-/* A manifest of which the lengths were changed, and the SHA-256 with them: its own fault, not a lack
- * of memory that would end a verification. */
+/* A manifest of which the lengths were changed, and the SHA-256 with them: its own fault, not a
+ * lack of memory that would end a verification. */
 static void test_a_piece_that_cannot_be_so_long_is_damage(void **state)
 {
     enum { LENGTH_AT = SEALED_HEAD_BYTES, LENGTH = 3 << 20 };

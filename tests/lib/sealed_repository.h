@@ -1,9 +1,9 @@
 /*
  * A sealed repository whose keys are always the same, so that a seed that was sealed once opens for
- * ever. The store beneath is in memory and holds the one key object. For the fuzz targets.
+ * ever. The store beneath is in memory and holds the one key object.
  */
-#ifndef FUZZ_SEALED_REPOSITORY_H
-#define FUZZ_SEALED_REPOSITORY_H
+#ifndef TESTS_LIB_SEALED_REPOSITORY_H
+#define TESTS_LIB_SEALED_REPOSITORY_H
 
 #include "base/cleanup.h"
 #include "repository/sealing.h"
