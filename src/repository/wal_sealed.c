@@ -704,7 +704,7 @@ bool wal_chunk_join(const struct repository *repository, const struct wal_chunk 
     CLEANUP(buf_release) struct buf bytes;
     buf_init(&frames, OBJECT_MAX_BYTES);
     buf_init(&bytes, OBJECT_MAX_BYTES);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && chunks[i].start_lsn <= reach; i++)
         if (chunks[i].end_lsn > reach &&
             !join_chunk(repository, &chunks[i], &reach, &index, &frames, err))
             return false;
