@@ -34,6 +34,7 @@ TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
 TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
+PRELOAD = $(patsubst %.c,$(B)/%.so,$(wildcard tests/integration/preload_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
 TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t) tests/k8s/manifests.t
@@ -87,7 +88,11 @@ $(REPLAY): $(B)/tests/fuzz/replay_%.o: tests/fuzz/%.c
 $(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-programs: all $(UNIT) $(CONFORMANCE) $(TOOLS)
+$(PRELOAD): $(B)/%.so: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -fPIC -shared -o $@ $<
+
+programs: all $(UNIT) $(CONFORMANCE) $(TOOLS) $(PRELOAD)
 unit: $(UNIT) ## unit tests only
 	@tests/run $(UNIT)
 
