@@ -4,7 +4,8 @@
  * which a MARK or the head of a page of WAL stands; then how many objects were read. Exit status 1
  * if any is wrong.
  *
- * The tool judges bytes by itself and never opens the repository.
+ * The tool judges bytes by itself and never opens the repository. MAINSTAY_STORE_CA_FILE is as for
+ * mainstay.
  */
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -96,7 +97,7 @@ static bool visit(void *context, const struct store_object *object, struct error
     if (object->size_bytes > OBJECT_MAX_BYTES)
         return error_set(err, ERROR_INVALID, "object \"%s\" is too large", object->key);
     if (!store_get(search->store, object->key, 0, OBJECT_MAX_BYTES, search->bytes, &len, err))
-        return false;
+        return err->kind == ERROR_NOT_FOUND; /* removed meanwhile */
     search->objects++;
     search->bytes_read += len;
     if (text_starts_with(object->key, "mainstay.json") || text_starts_with(object->key, "keys/") ||
@@ -109,7 +110,7 @@ static bool visit(void *context, const struct store_object *object, struct error
 
 static bool run(struct search *search, const char *url, struct error *err)
 {
-    const struct store_options options = {.url = url};
+    const struct store_options options = {.url = url, .ca_file = getenv("MAINSTAY_STORE_CA_FILE")};
     CLEANUP(store_cleanup) struct store *store = NULL;
     CLEANUP(free_pointer) uint8_t *bytes = malloc(OBJECT_MAX_BYTES);
     if (bytes == NULL)

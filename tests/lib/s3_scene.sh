@@ -21,7 +21,6 @@ s3_begin() {
     "$ceph" bucket "$TEST_DIR/ceph" snapshots >/dev/null
     S3_URL="s3://snapshots/cluster?endpoint=$s3_endpoint&region=us-east-1&style=path"
     export S3_URL
-    scene_stores+=("$S3_URL")
 }
 
 s3_stop_command() {
