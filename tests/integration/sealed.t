@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 marks=(marktable markrow markwal marklabel markpin markdatabase)
 unset MAINSTAY_REPOSITORY_ENCRYPTION MAINSTAY_REPOSITORY_KEY_FILE MAINSTAY_SNAPSHOT_LABEL
 scene_plain=("$scene/plain")
-[[ -n ${MAINSTAY_TEST_SEALED:-} ]] || objects_keep
+objects_keep
 scratch=$scene/scratch
 as_server mkdir "$scratch"
 export MAINSTAY_DRILL_SERVER_BINARIES=$SERVER_BIN MAINSTAY_DRILL_SCRATCH=$scratch

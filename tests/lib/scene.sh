@@ -30,8 +30,10 @@ give_to_server "$scene"
 export HOME=$scene
 unset MAINSTAY_REPOSITORY_URL MAINSTAY_POSTGRES_CONNECTION
 
-# From here on each object that is put into a local directory stays below $TEST_DIR/objects.
+# From here on each object that is put into a local directory stays below $TEST_DIR/objects: the same
+# file, under the name of the object with ".PID-NUMBER" of the process behind it.
 objects_keep() {
+    [[ ! -e $TEST_DIR/objects ]] || return 0
     mkdir -m 777 "$TEST_DIR/objects"
     cp "$BUILD/tests/integration/preload_link.so" "$TEST_DIR/preload_link.so"
     chmod 755 "$TEST_DIR/preload_link.so"
