@@ -127,6 +127,13 @@ check-kill: ## daemon, server and store killed in all combinations; a store away
 	$(SUB) all
 	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
 
+# Those on the stage of tests/lib/scene.sh that have a repository.
+SEALED = $(shell grep -l repository $$(grep -lE 'lib/[a-z]*_?scene.sh' tests/integration/*.t tests/fault/*.t))
+check-sealed: ## every repository of the integration and fault tests sealed, each object looked through: half an hour
+	@tests/lib/deps build test s3
+	$(SUB) WERROR=-Werror programs
+	@MAINSTAY_TEST_SEALED=1 tests/run $(SEALED)
+
 check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, ROUNDS)
 	@tests/lib/deps build test
 	$(SUB) $(B)/tests/unit/snapshot/test_expire_killed
@@ -209,6 +216,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-k8s check-fresh check-image image check-deb deb deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-sealed check-helpdesks check-k8s check-fresh check-image image check-deb deb deps install sanitize run-sanitize coverage \
         run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:
