@@ -111,8 +111,8 @@ void doctor_check_protection(struct check_list *list, struct store *store)
                   "older versions are kept, and no rule ever removes them: they cost space");
         check_fix(list, "Give the bucket a lifecycle rule with NoncurrentVersionExpiration.");
     } else {
-        check_add(list, name, CHECK_OK, "older versions are kept for %" PRIu64 " days",
-                  found.noncurrent_days);
+        check_add(list, name, CHECK_OK, "older versions are kept for %" PRIu64 " %s",
+                  found.noncurrent_days, text_plural(found.noncurrent_days, "day", "days"));
     }
     check_lock(list, &found);
 }
