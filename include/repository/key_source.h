@@ -19,6 +19,7 @@ struct key_options {
     const char *identity_file; /* a recipient's secret key */
     const char *signer;        /* 64 hex digits: whose signature counts; needed with an identity */
     bool ask;                  /* without any of them, ask on the terminal if there is one */
+    const struct key_material *loaded; /* what one of them gave already; NULL: not yet */
 };
 
 enum { PASSPHRASE_MAX = 1023 };
