@@ -263,7 +263,7 @@ static bool run_export(struct invocation *call, struct session *session, struct 
     if (!invocation_has(call, "paper"))
         return error_set(err, ERROR_USAGE, "`mainstay repo key export` needs --paper");
     CLEANUP(key_material_cleanup)
-    struct key_material *material = seal_memory_new(sizeof *material);
+    struct key_material *material = key_material_new();
     if (material == NULL)
         return error_no_memory(err, "a key");
     material->kind = KEY_FILE;
