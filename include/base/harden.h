@@ -21,6 +21,9 @@
  *     not confined  mainstayd itself (it starts jobs), wal get (it forks), drills and restores
  *                   (PostgreSQL, other owners of files), what people run
  *
+ * The program that prints the key of a repository (repository.key-command) is run before, and has
+ * ended.
+ *
  * The machine must be known: x86-64, AArch64 or RISC-V 64 with a kernel that has seccomp filters.
  */
 #ifndef BASE_HARDEN_H

@@ -38,10 +38,6 @@ MUST_CHECK bool seal_start(struct error *err);
 
 void seal_random(void *out, size_t len);
 
-/* Memory for keys: locked, left out of core dumps, between guard pages, zeroed when freed. */
-void *seal_memory_new(size_t len);
-void seal_memory_free(void *memory);
-
 /* out has room for len + SEAL_OVERHEAD bytes and does not overlap plain, or plain is where its
  * ciphertext goes: at out + SEAL_NONCE_BYTES. */
 void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const struct seal_context *context,

@@ -21,6 +21,9 @@
 /* ERROR_USAGE when repository.url is not set. */
 MUST_CHECK bool config_fill_store(const struct config *config, struct store_options *out,
                                   struct error *err);
+/* Runs repository.key-command where it is set, for those who cannot later (base/harden.h):
+ * config_fill_keys gives then what it printed. */
+MUST_CHECK bool config_run_key_command(struct config *config, struct error *err);
 /* How a sealed repository is opened, and whether it must be one. */
 void config_fill_keys(const struct config *config, struct key_options *out);
 /* ERROR_USAGE for a level outside the codec's range. */

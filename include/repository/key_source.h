@@ -19,6 +19,7 @@ struct key_options {
     const char *identity_file; /* a recipient's secret key */
     const char *signer;        /* 64 hex digits: whose signature counts; needed with an identity */
     bool ask;                  /* without any of them, ask on the terminal if there is one */
+    const struct key_material *loaded; /* what one of them gave already; NULL: not yet */
 };
 
 enum { PASSPHRASE_MAX = 1023 };
@@ -35,6 +36,8 @@ struct key_material {
 /* Whether any way is named. */
 bool key_options_given(const struct key_options *options);
 
+/* Zeroed, to be filled; NULL when there is no memory. */
+struct key_material *key_material_new(void);
 /* ERROR_USAGE: none is named, or several; ERROR_REFUSED: a file that others can read. Gives *out.
  */
 MUST_CHECK bool key_material_load(const struct key_options *options, struct key_material **out,

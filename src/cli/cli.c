@@ -19,6 +19,16 @@ static bool print_help(const struct invocation *call, struct error *err)
     return done;
 }
 
+/* What has to be started is started first. */
+static bool confine(struct invocation *call, struct error *err)
+{
+    if (!call->command->confined || !config_bool(&call->config, OPTION_PROCESS_SECCOMP))
+        return true;
+    return (!command_takes_option(call->command, OPTION_REPOSITORY_KEY_COMMAND) ||
+            config_run_key_command(&call->config, err)) &&
+           harden_confine(err);
+}
+
 static bool load_config(struct invocation *call, struct error *err)
 {
     enum log_level level;
@@ -35,10 +45,7 @@ static bool load_config(struct invocation *call, struct error *err)
         return false;
     config_fill_log(&call->config, &level, &json);
     log_configure(level, json);
-    /* A command that prints the key of a repository has to be started. */
-    bool starts_others = config_text(&call->config, OPTION_REPOSITORY_KEY_COMMAND) != NULL;
-    return !call->command->confined || starts_others ||
-           !config_bool(&call->config, OPTION_PROCESS_SECCOMP) || harden_confine(err);
+    return confine(call, err);
 }
 
 static bool run(struct invocation *call, int argc, char **argv, struct error *err)

@@ -323,7 +323,7 @@ static struct key_slot_request paper_request(const struct key_material *material
 
 static bool new_paper(struct key_material **out, struct error *err)
 {
-    *out = seal_memory_new(sizeof **out);
+    *out = key_material_new();
     if (*out == NULL)
         return error_no_memory(err, "a key");
     (*out)->kind = KEY_FILE;

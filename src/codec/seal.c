@@ -15,19 +15,6 @@ void seal_random(void *out, size_t len)
     randombytes_buf(out, len);
 }
 
-void *seal_memory_new(size_t len)
-{
-    void *memory = sodium_malloc(len);
-    if (memory != NULL)
-        sodium_memzero(memory, len);
-    return memory;
-}
-
-void seal_memory_free(void *memory)
-{
-    sodium_free(memory);
-}
-
 void seal_encrypt_with(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
                        const struct seal_context *context, const void *plain, size_t len,
                        uint8_t *out)

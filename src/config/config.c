@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/config_mask.h"
 #include "document/yaml.h"
+#include "repository/key_source.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,6 +29,7 @@ void config_release(struct config *config)
     }
     free(config->file);
     free(config->problems);
+    key_material_free(config->keys);
     *config = (struct config){0};
 }
 

@@ -36,6 +36,14 @@ bool config_fill_store(const struct config *config, struct store_options *out, s
     return true;
 }
 
+bool config_run_key_command(struct config *config, struct error *err)
+{
+    struct key_options options;
+    config_fill_keys(config, &options);
+    return options.key_command == NULL || options.loaded != NULL ||
+           key_material_load(&options, &config->keys, err);
+}
+
 void config_fill_keys(const struct config *config, struct key_options *out)
 {
     const char *wish = config_text(config, OPTION_REPOSITORY_ENCRYPTION);
@@ -45,6 +53,7 @@ void config_fill_keys(const struct config *config, struct key_options *out)
         .key_command = config_text(config, OPTION_REPOSITORY_KEY_COMMAND),
         .identity_file = config_text(config, OPTION_REPOSITORY_IDENTITY_FILE),
         .signer = config_text(config, OPTION_REPOSITORY_SIGNER),
+        .loaded = config->keys,
     };
     if (wish != NULL)
         out->wish = strcmp(wish, "sealed") == 0 ? ENCRYPTION_SEALED : ENCRYPTION_NONE;

@@ -118,6 +118,15 @@ static bool ask_health(const struct settings *settings, struct error *err)
     return true;
 }
 
+/* A child: it starts no program, so the one that prints the key comes first. */
+static bool hold_lock(struct settings *settings, struct error *err)
+{
+    if (config_bool(&settings->config, OPTION_PROCESS_SECCOMP) &&
+        (!config_run_key_command(&settings->config, err) || !harden_confine(err)))
+        return false;
+    return leader_hold(settings, err);
+}
+
 static bool run(int argc, char **argv, struct error *err)
 {
     struct arguments arguments = {0};
@@ -141,8 +150,7 @@ static bool run(int argc, char **argv, struct error *err)
         return ask_health(&settings, err);
     stop_install_handlers(); /* the daemon itself reads its signals from a descriptor */
     if (arguments.hold_lock)
-        return (!config_bool(&settings.config, OPTION_PROCESS_SECCOMP) || harden_confine(err)) &&
-               leader_hold(&settings, err);
+        return hold_lock(&settings, err);
     return run_daemon(&sources, &settings, err);
 }
 

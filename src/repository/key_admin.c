@@ -85,8 +85,10 @@ static bool new_slot(const struct key_slot_request *request, const struct key_sc
         seal_random(out->salt, sizeof out->salt);
         key_cost_default(&out->cost);
         if (!key_from_passphrase(material->passphrase, strlen(material->passphrase), out->salt,
-                                 &out->cost, key, err))
+                                 &out->cost, key, err)) {
+            secret_wipe(key, sizeof key);
             return false;
+        }
     }
     keyring_slot_secret(key, request->kind, secret, proof_key);
     seal_public_of(secret, out->public_key);
@@ -133,8 +135,8 @@ static bool give_all(const struct keyring *keyring, const struct key_objects *li
                      const struct key_object *slot, struct error *err)
 {
     for (size_t i = 0; i < keyring->count; i++)
-        if (!has_object(list, keyring->generations[i].id, slot->slot) &&
-            !give(keyring->store, &keyring->scope, keyring->signing_seed, &keyring->generations[i],
+        if (!has_object(list, keyring->generations[i]->id, slot->slot) &&
+            !give(keyring->store, &keyring->scope, keyring->signing_seed, keyring->generations[i],
                   slot, err))
             return false;
     return true;
@@ -338,7 +340,7 @@ bool keyring_copy(const struct keyring *keyring, struct buf *out, struct error *
     buf_put(out, keyring->scope.repository, COPY_ID_BYTES);
     buf_put(out, keyring->signing_seed, SEAL_KEY_BYTES);
     for (size_t i = 0; i < keyring->count; i++) {
-        const struct key_generation *generation = &keyring->generations[i];
+        const struct key_generation *generation = keyring->generations[i];
         buf_put(out, generation->id, KEY_ID_BYTES);
         buf_put_u64(out, generation->number);
         buf_put(out, generation->metadata, SEAL_KEY_BYTES);

@@ -223,6 +223,11 @@ static bool load(const struct key_options *options, struct key_material *out, st
     return take_passphrase(options, out, err);
 }
 
+struct key_material *key_material_new(void)
+{
+    return secret_alloc(sizeof(struct key_material));
+}
+
 bool key_material_load(const struct key_options *options, struct key_material **out,
                        struct error *err)
 {
@@ -238,7 +243,7 @@ bool key_material_load(const struct key_options *options, struct key_material **
     CLEANUP(key_material_cleanup) struct key_material *made = NULL;
     if (!seal_start(err))
         return false;
-    made = seal_memory_new(sizeof *made);
+    made = key_material_new();
     if (made == NULL)
         return error_no_memory(err, "a key");
     if (!load(options, made, err) || !take_signer(options, made, err))
@@ -249,7 +254,7 @@ bool key_material_load(const struct key_options *options, struct key_material **
 
 void key_material_free(struct key_material *material)
 {
-    seal_memory_free(material);
+    secret_free(material, sizeof *material);
 }
 
 void key_material_cleanup(struct key_material **material)

@@ -33,8 +33,10 @@ bool keyring_slot_fits(const struct key_scope *scope, const struct key_object *o
     memcpy(key, material->key, sizeof key);
     if (material->kind == KEY_PASSPHRASE &&
         !key_from_passphrase(material->passphrase, strlen(material->passphrase), object->salt,
-                             &object->cost, key, err))
+                             &object->cost, key, err)) {
+        secret_wipe(key, sizeof key);
         return false;
+    }
     keyring_slot_secret(key, material->kind, out_secret, proof_key);
     seal_public_of(out_secret, public_key);
     key_object_prove(object, scope, proof_key, proof);
@@ -203,9 +205,23 @@ static const struct key_generation *find(const struct keyring *keyring,
                                          const uint8_t id[KEY_ID_BYTES])
 {
     for (size_t i = 0; i < keyring->count; i++)
-        if (memcmp(keyring->generations[i].id, id, KEY_ID_BYTES) == 0)
-            return &keyring->generations[i];
+        if (memcmp(keyring->generations[i]->id, id, KEY_ID_BYTES) == 0)
+            return keyring->generations[i];
     return NULL;
+}
+
+static bool add_generation(struct keyring *keyring, const struct key_object *object,
+                           struct error *err)
+{
+    struct key_generation *generation = secret_alloc(sizeof *generation);
+    if (generation == NULL)
+        return error_no_memory(err, "the keys");
+    if (!open_object(keyring, object, generation, err)) {
+        secret_free(generation, sizeof *generation);
+        return false;
+    }
+    keyring->generations[keyring->count++] = generation;
+    return true;
 }
 
 bool keyring_take_generations(struct keyring *keyring, const struct key_objects *list,
@@ -219,9 +235,8 @@ bool keyring_take_generations(struct keyring *keyring, const struct key_objects 
         if (keyring->count == KEYRING_GENERATIONS_MAX)
             return error_set(err, ERROR_UNSUPPORTED, "cannot use more than %d key generations",
                              KEYRING_GENERATIONS_MAX);
-        if (!open_object(keyring, object, &keyring->generations[keyring->count], err))
+        if (!add_generation(keyring, object, err))
             return false;
-        keyring->count++;
     }
     return true;
 }
@@ -232,7 +247,7 @@ bool keyring_open(struct store *store, const struct key_scope *scope,
     CLEANUP(key_objects_release) struct key_objects list = {0};
     if (!seal_start(err) || !key_objects_load(store, &list, err))
         return false;
-    struct keyring *keyring = seal_memory_new(sizeof *keyring);
+    struct keyring *keyring = secret_alloc(sizeof *keyring);
     if (keyring == NULL)
         return error_no_memory(err, "the keys");
     keyring->store = store;
@@ -253,16 +268,18 @@ void keyring_free(struct keyring *keyring)
     if (keyring == NULL)
         return;
     (void)pthread_mutex_destroy(&keyring->lock);
-    seal_memory_free(keyring);
+    for (size_t i = 0; i < keyring->count; i++)
+        secret_free(keyring->generations[i], sizeof *keyring->generations[i]);
+    secret_free(keyring, sizeof *keyring);
 }
 
 const struct key_generation *keyring_current(const struct keyring *keyring)
 {
     struct keyring *shared = keyring->self;
     (void)pthread_mutex_lock(&shared->lock);
-    const struct key_generation *best = &keyring->generations[0];
+    const struct key_generation *best = keyring->generations[0];
     for (size_t i = 1; i < keyring->count; i++) {
-        const struct key_generation *other = &keyring->generations[i];
+        const struct key_generation *other = keyring->generations[i];
         if (other->number > best->number ||
             (other->number == best->number && memcmp(other->id, best->id, KEY_ID_BYTES) > 0))
             best = other;

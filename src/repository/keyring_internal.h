@@ -25,7 +25,7 @@ struct keyring {
     uint8_t signing_seed[SEAL_KEY_BYTES]; /* may_change only */
     pthread_mutex_t lock;                 /* generations, count */
     size_t count;
-    struct key_generation generations[KEYRING_GENERATIONS_MAX];
+    struct key_generation *generations[KEYRING_GENERATIONS_MAX]; /* a locked page each */
 };
 
 /* The X25519 secret of a slot and the key of its proof (left alone for a recipient). */

@@ -261,11 +261,16 @@ static bool unlock(struct repository *repository, const struct buf *config,
 {
     static const struct key_options no_keys;
     struct key_scope scope;
-    CLEANUP(key_material_cleanup) struct key_material *material = NULL;
+    CLEANUP(key_material_cleanup) struct key_material *loaded_here = NULL;
+    const struct key_material *material = keys == NULL ? NULL : keys->loaded;
     struct store *inner = repository->store;
     scope_of(repository, config, &scope);
-    if (!key_material_load(keys == NULL ? &no_keys : keys, &material, err) ||
-        !keyring_open(inner, &scope, material, &repository->keyring, err))
+    if (material == NULL) {
+        if (!key_material_load(keys == NULL ? &no_keys : keys, &loaded_here, err))
+            return false;
+        material = loaded_here;
+    }
+    if (!keyring_open(inner, &scope, material, &repository->keyring, err))
         return false;
     if (seal_guard_open(inner, repository->keyring, repository->id, &repository->store, err))
         return true;

@@ -152,8 +152,10 @@ bool content_key_new(const struct repository *repository, const struct seal_id *
     if (generation == NULL)
         return false;
     seal_random(out->key, sizeof out->key);
-    return seal_box(generation->content_public, out->key, sizeof out->key, out->wrapped) ||
-           error_set(err, ERROR_CORRUPT, "cannot seal with this generation of keys");
+    if (seal_box(generation->content_public, out->key, sizeof out->key, out->wrapped))
+        return true;
+    secret_wipe(out->key, sizeof out->key);
+    return error_set(err, ERROR_CORRUPT, "cannot seal with this generation of keys");
 }
 
 bool content_key_open(const struct repository *repository, const struct seal_id *id,

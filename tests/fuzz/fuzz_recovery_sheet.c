@@ -8,29 +8,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void print_and_read(const uint8_t key[SEAL_KEY_BYTES])
+static void print_and_read(const uint8_t *bytes, size_t len)
 {
     struct error err;
-    uint8_t again[SEAL_KEY_BYTES];
     CLEANUP(buf_release) struct buf sheet;
-    buf_init(&sheet, 1 << 16);
-    recovery_sheet_put(key, &sheet);
+    CLEANUP(buf_release) struct buf again;
+    buf_init(&sheet, 1 << 20);
+    buf_init(&again, 1 << 16);
+    recovery_sheet_put(1, bytes, len, &sheet);
     const char *text = buf_text(&sheet);
-    if (text == NULL || !recovery_sheet_read(text, again, &err) ||
-        memcmp(again, key, sizeof again) != 0)
+    if (text == NULL || !recovery_sheet_read(text, &again, &err) || again.len != len ||
+        memcmp(again.data, bytes, len) != 0)
         abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error err;
-    uint8_t key[SEAL_KEY_BYTES];
+    CLEANUP(buf_release) struct buf typed;
     CLEANUP(free_pointer) char *text = strndup((const char *)data, size);
     if (text == NULL)
         abort();
-    if (outcome_check(recovery_sheet_read(text, key, &err), &err))
-        print_and_read(key);
-    if (size >= sizeof key)
-        print_and_read(data);
+    buf_init(&typed, 1 << 16);
+    if (outcome_check(recovery_sheet_read(text, &typed, &err), &err))
+        print_and_read(typed.data, typed.len);
+    if (size >= SEAL_KEY_BYTES)
+        print_and_read(data, SEAL_KEY_BYTES);
     return 0;
 }

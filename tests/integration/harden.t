@@ -82,6 +82,25 @@ looked_at 2 'notice dispatch' notice dispatch --helpdesk-connection "${server[1]
 looked_at 0 'wal window is run by people: not confined' wal window "${silent[@]}"
 MAINSTAY_PROCESS_SECCOMP=false looked_at 0 'nor is what is told not to be' status "${silent[@]}"
 
+# A program prints the key: it has ended before the job is confined.
+printf '#!/bin/sh\necho asked >>"%s/asked"\ncat "%s/sealed.key"\n' "$work" "$work" >vault
+chmod 700 vault
+"$mainstay" repo init --no-slot --repo "$work/sealed" --repository-encryption sealed \
+    --repository-key-file "$work/sealed.key" >/dev/null
+export MAINSTAY_REPOSITORY_KEY_COMMAND=$work/vault
+looked_at 2 'status with a program that prints the key' status "${silent[@]}"
+looked_at 2 'snapshot create with it' snapshot create "${silent[@]}" "${server[@]}"
+looked_at 2 'wal stream with it' wal stream "${silent[@]}" "${server[@]}"
+is "$(sort asked | uniq -c | tr -d ' ')" 3asked 'it was asked once for each'
+looked_at 2 'notice dispatch needs no key' notice dispatch --helpdesk-connection "${server[1]}" --webhook-directory "$work"
+is "$(wc -l <asked)" 3 'and asks for none'
+like "$("$mainstay" status --repo "$work/sealed")" 'snapshots' 'a confined job opens the repository by it'
+printf '#!/bin/sh\nexit 7\n' >vault.broken
+chmod 700 vault.broken
+MAINSTAY_REPOSITORY_KEY_COMMAND=$work/vault.broken fails 'a program that fails is told of' 1 \
+    'could not get the key: ".*vault.broken" failed \(status 7\)' "$mainstay" status --repo "$work/sealed"
+unset MAINSTAY_REPOSITORY_KEY_COMMAND
+
 # --- the daemon and its children -----------------------------------------------------------------------
 
 "$mainstay" repo init --repo "$work/repository" >/dev/null
@@ -117,6 +136,11 @@ config
 daemon_start log --no-seccomp
 is "$(given_up "$(child_of "$daemon" --hold-lock)")" "$private 0, owner root" '--no-seccomp: its children neither'
 fails 'nobody warns of nothing' 1 '' grep -E 'daemon.(tls|memlock)' log
+daemon_stop
+printf '%s\n' "repository:" "  url: $work/sealed" "  key-command: $work/vault" "daemon:" '  listen: 127.0.0.1:0' >config.yaml
+daemon_start log
+is "$(given_up "$daemon")" "$private 0, owner root" 'a daemon whose key a program prints'
+is "$(given_up "$(child_of "$daemon" --hold-lock)")" "$private 2, owner root" 'its leader is confined, too'
 daemon_stop
 # 0.0.0.0 leads here, but only whoever looks at a routing table knows that; nobody answers at port 1.
 config 'postgres:' '  connection: host=0.0.0.0 port=1'

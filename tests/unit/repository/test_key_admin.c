@@ -19,7 +19,7 @@ static const struct key_scope scope = {.repository = {1}, .config = {2}};
 
 static struct key_material *material_of(enum holder holder)
 {
-    struct key_material *material = seal_memory_new(sizeof *material);
+    struct key_material *material = key_material_new();
     assert_non_null(material);
     material->kind = KEY_FILE;
     memset(material->key, (int)holder, sizeof material->key);
