@@ -273,8 +273,8 @@ constant identity "--repository-identity-file $scene/wrong1.key --repository-sig
     "--repository-identity-file $scene/identity.key --repository-signer $(printf '%064d' 7)" \
     "--repository-identity-file $scene/wrong2.key --repository-signer $(printf '%064d' 7)"
 fails 'two keys at once are refused' 2 'several keys at once' mainstay snapshot list --repo "$sealed" ${way[first]} ${way[old]}
-chmod 640 "$scene/wrong1.key"
-fails 'so is a key that others can read' 5 'others can read' mainstay snapshot list --repo "$sealed" --repository-key-file "$scene/wrong1.key"
+chmod 644 "$scene/wrong1.key"
+fails 'so is a key that others can read' 5 "used by everybody" mainstay snapshot list --repo "$sealed" --repository-key-file "$scene/wrong1.key"
 
 # --- encryption that cannot be applied --------------------------------------------------------------------------
 
