@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "codec/digest.h"
+#include "repository/catalog.h"
 #include "repository/manifest.h"
+#include "repository/pack_reader.h"
 #include "repository/restore_point.h"
 #include "repository/sealing.h"
 #include "repository/verify.h"
@@ -326,6 +328,61 @@ static void test_an_object_under_another_name_is_found(void **state)
     scene_close(&scene);
 }
 
+/* Not even one of the same repository that opens: the manifest knows the seal of its own. */
+static void test_a_pack_in_the_place_of_another_is_refused(void **state)
+{
+    struct error err;
+    struct scene scene;
+    struct names names = {0};
+    struct manifest manifests[2];
+    struct pack_index index;
+    CLEANUP(buf_release) struct buf pack;
+    (void)state;
+    buf_init(&pack, OBJECT_MAX);
+    scene_open(&scene, 1);
+    put_snapshot(&scene.repository, 1);
+    put_snapshot(&scene.repository, 2);
+    assert_true(store_list(scene.store, "snapshots/", add_name, &names, &err));
+    for (size_t i = 0; i < ARRAY_LEN(manifests); i++)
+        assert_true(manifest_load(&scene.repository, names.keys[i], &manifests[i], &err));
+    struct pack_ref ref = manifests[0].packs[0];
+    ref.seal = manifests[1].packs[0].seal;
+    assert_false(pack_read_whole(&scene.repository, &ref, &pack, &index, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    assert_false(pack_read_index(&scene.repository, &ref, &index, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    for (size_t i = 0; i < ARRAY_LEN(manifests); i++)
+        manifest_release(&manifests[i]);
+    scene_close(&scene);
+}
+
+/* A manifest says itself which snapshot it is of: an older one must not pass for the newest. */
+static void test_a_manifest_under_another_name_is_refused(void **state)
+{
+    static const char newest[] = "snapshots/20260301T130000.000000Z-00000000000000ff.manifest";
+    struct error err;
+    struct scene scene;
+    struct names names = {0};
+    struct manifest manifest;
+    struct catalog catalog;
+    CLEANUP(buf_release) struct buf bytes;
+    (void)state;
+    buf_init(&bytes, 2 * OBJECT_MAX);
+    scene_open(&scene, 1);
+    put_snapshot(&scene.repository, 1);
+    assert_true(store_list(scene.store, "snapshots/", add_name, &names, &err));
+    get(scene.store, names.keys[0], &bytes);
+    assert_true(store_put(scene.store, newest, bytes.data, bytes.len, NULL, &err));
+    assert_false(manifest_load(&scene.repository, newest, &manifest, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    assert_true(catalog_load(&scene.repository, &catalog, &err));
+    assert_int_equal(catalog.count, 2);
+    assert_true(catalog.entries[0].readable);
+    assert_false(catalog.entries[1].readable);
+    catalog_release(&catalog);
+    scene_close(&scene);
+}
+
 /* A manifest of which the lengths were changed, and the SHA-256 with them: its own fault, not a
  * lack of memory that would end a verification. */
 static void test_a_piece_that_cannot_be_so_long_is_damage(void **state)
@@ -381,6 +438,36 @@ static char *add_key(const struct scene *scene, const char *name, enum key_grant
     return path;
 }
 
+/* Every pack of the snapshots, its index and its first frame. */
+static void read_pages(const struct repository *repository, bool can_read)
+{
+    struct error err;
+    struct names names = {0};
+    CLEANUP(buf_release) struct buf pack;
+    CLEANUP(codec_context_cleanup) struct codec_context *codec = NULL;
+    buf_init(&pack, OBJECT_MAX);
+    assert_true(codec_context_new(&codec, &err));
+    assert_true(store_list(repository->store, "snapshots/", add_name, &names, &err));
+    for (size_t i = 0; i < names.count; i++) {
+        struct manifest manifest;
+        assert_true(manifest_load(repository, names.keys[i], &manifest, &err));
+        assert_true(manifest.pack_count > 0);
+        for (size_t j = 0; j < manifest.pack_count; j++) {
+            uint8_t pages[FRAME_BYTES];
+            struct pack_index index;
+            assert_true(pack_read_whole(repository, &manifest.packs[j], &pack, &index, &err));
+            bool opened = pack_frame_decode(&index, &index.frames[0], codec,
+                                            pack.data + index.frames[0].offset, pages, "a pack",
+                                            &err);
+            assert_int_equal(opened, can_read);
+            if (!can_read)
+                assert_int_equal(err.kind, ERROR_REFUSED);
+            pack_index_release(&index);
+        }
+        manifest_release(&manifest);
+    }
+}
+
 static void test_a_write_key_writes_and_opens_no_content(void **state)
 {
     uint8_t byte;
@@ -409,6 +496,8 @@ static void test_a_write_key_writes_and_opens_no_content(void **state)
                                    catalog.chunks[i].start_lsn, 1, &byte, &err));
     }
     wal_catalog_release(&catalog);
+    read_pages(&writer, false);
+    read_pages(&scene.repository, true);
     assert_true(verify_run(&writer, &options, &report, &err));
     assert_int_equal(report.problem_count, 0);
     verify_report_release(&report);
@@ -640,6 +729,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tampering_is_found_and_named),
         cmocka_unit_test(test_an_object_under_another_name_is_found),
+        cmocka_unit_test(test_a_pack_in_the_place_of_another_is_refused),
+        cmocka_unit_test(test_a_manifest_under_another_name_is_refused),
         cmocka_unit_test(test_a_piece_that_cannot_be_so_long_is_damage),
         cmocka_unit_test(test_a_write_key_writes_and_opens_no_content),
         cmocka_unit_test(test_a_new_generation_reads_old_objects_and_running_readers_find_it),

@@ -296,6 +296,81 @@ static void test_what_has_a_gap_is_not_merged(void **state)
     store_close(repository.store);
 }
 
+/* Noise, so that nothing shrinks: frames are stored as they are. */
+static uint8_t noise_at(uint64_t lsn)
+{
+    uint64_t mixed = (lsn + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint8_t)(mixed ^ mixed >> 29 ^ mixed >> 47);
+}
+
+static void put_noise(const struct repository *repository, uint64_t start, size_t len)
+{
+    struct error err;
+    CLEANUP(free_pointer) uint8_t *wal = malloc(len);
+    assert_non_null(wal);
+    for (size_t i = 0; i < len; i++)
+        wal[i] = noise_at(start + i);
+    assert_true(wal_chunk_put(repository, &source, start, wal, len, NULL, &err));
+}
+
+/* Pieces of it, at and across the ends of frames and parts. */
+static void expect_noise(const struct repository *repository, const struct wal_chunk *chunk,
+                         size_t step)
+{
+    enum { LENGTHS_MAX = 300000 };
+    static const size_t lengths[] = {1, 5000, LENGTHS_MAX};
+    static uint8_t wal[LENGTHS_MAX];
+    struct error err;
+    for (uint64_t at = chunk->start_lsn; at < chunk->end_lsn; at += step)
+        for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+            size_t len = lengths[i];
+            if (len > chunk->end_lsn - at)
+                len = (size_t)(chunk->end_lsn - at);
+            if (!wal_chunk_read(repository, chunk, &source, at, len, wal, &err))
+                fail_msg("%s", err.text);
+            for (size_t j = 0; j < len; j++)
+                assert_int_equal(wal[j], noise_at(at + j));
+        }
+}
+
+static void test_pieces_of_a_large_chunk_are_read_alone(void **state)
+{
+    enum { LARGE = 3000000, STEP = 131072 };
+    (void)state;
+    struct repository repository = sealed_repository();
+    repository.settings.codec = CODEC_ZSTD;
+    repository.settings.level = 1;
+    put_noise(&repository, START, LARGE);
+    struct wal_catalog catalog = load(&repository);
+    assert_true(catalog.chunks[0].size_bytes > LARGE);
+    expect_noise(&repository, &catalog.chunks[0], STEP);
+    wal_catalog_release(&catalog);
+    store_close(repository.store);
+}
+
+/* Of many small ones, some of which lie within others: its head takes a request of its own. */
+static void test_a_chunk_of_many_parts_is_read_in_pieces(void **state)
+{
+    enum { PARTS = 400, PART = 4000, OVERLAP = 100, STEP = 77777 };
+    struct error err;
+    struct wal_chunk merged = {
+        .timeline = 1, .start_lsn = START, .end_lsn = START + PARTS * PART + OVERLAP};
+    (void)state;
+    struct repository repository = sealed_repository();
+    for (uint64_t i = 0; i < PARTS; i++)
+        put_noise(&repository, START + i * PART, PART + OVERLAP);
+    put_noise(&repository, START + PART + 10, PART / 2);
+    struct wal_catalog catalog = load(&repository);
+    if (!wal_chunk_join(&repository, catalog.chunks, catalog.count, &merged, &err))
+        fail_msg("%s", err.text);
+    wal_catalog_release(&catalog);
+    catalog = load(&repository);
+    assert_int_equal(catalog.chunks[0].end_lsn, merged.end_lsn);
+    expect_noise(&repository, &catalog.chunks[0], STEP);
+    wal_catalog_release(&catalog);
+    store_close(repository.store);
+}
+
 /* What a stream compares the server with before it goes on, when it cannot open the WAL. */
 static void test_the_end_of_a_chunk_is_told_from_other_wal(void **state)
 {
@@ -357,6 +432,8 @@ int main(void)
         cmocka_unit_test(test_a_part_with_another_key_is_refused),
         cmocka_unit_test(test_wal_of_another_system_is_neither_read_nor_merged),
         cmocka_unit_test(test_what_has_a_gap_is_not_merged),
+        cmocka_unit_test(test_pieces_of_a_large_chunk_are_read_alone),
+        cmocka_unit_test(test_a_chunk_of_many_parts_is_read_in_pieces),
         cmocka_unit_test(test_the_end_of_a_chunk_is_told_from_other_wal),
         cmocka_unit_test(test_an_object_of_an_impossible_size_is_refused),
     };
