@@ -22,8 +22,8 @@ MUST_CHECK bool drill_store_get(const struct repository *repository,
                                 const struct drill_record *record, struct drill_proof *out,
                                 struct error *err);
 
-/* The newest `most` proofs that were made before this time, oldest first; unreadable ones are left
- * out. Gives *out (drill_proofs_free). */
+/* The newest `most` proofs that were made before this time, oldest first; unreadable ones are
+ * logged and left out. Gives *out (drill_proofs_free). */
 MUST_CHECK bool drill_store_history(const struct repository *repository,
                                     const struct drill_list *list, int64_t before_us, size_t most,
                                     struct drill_proof **out, size_t *out_count, struct error *err);

@@ -31,6 +31,7 @@ struct repository_status {
     int64_t recoverable_last_us;
     struct run_coverage verified;
     int64_t expire_last_us; /* 0 = never */
+    char run_problem[512];  /* a record of a run that does not count, and why; "": there is none */
     struct drill_summary drills;
     bool counted; /* every object of the repository was listed: */
     uint64_t object_count;

@@ -4,7 +4,8 @@
  *
  *   runs/<job>/<time>-<part>-<parts>-<outcome>-<id>.json
  *
- * Everything that is decided upon stands in the name: one listing tells all.
+ * Everything that is decided upon stands in the name: one listing tells all. In a sealed repository
+ * the newest run of each part is opened, too, and counts only when it was sealed under its name.
  */
 #ifndef REPOSITORY_RUN_RECORD_H
 #define REPOSITORY_RUN_RECORD_H
@@ -32,9 +33,12 @@ MUST_CHECK bool run_record_put(const struct repository *repository, const struct
 struct run_list {
     struct run_record *records; /* by job, then oldest first */
     size_t count;
+    size_t unreadable_count; /* that do not count */
+    char problem[512];       /* of one of them, naming it; "" */
 };
 
-/* What has another name is left out. Gives *out. */
+/* What has another name is left out. Of a sealed repository there is only the newest run of each
+ * part that opens. Gives *out. */
 MUST_CHECK bool run_list_load(const struct repository *repository, struct run_list *out,
                               struct error *err);
 void run_list_release(struct run_list *list);

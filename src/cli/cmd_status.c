@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "postgres/query.h"
@@ -390,6 +391,9 @@ static bool run_status(struct invocation *call, struct error *err)
         !repository_read_status(&session.repository, invocation_has(call, "objects"),
                                 &status.repository, err))
         return false;
+    if (status.repository.run_problem[0] != '\0')
+        log_event(LOG_WARNING, "run.unreadable", "a record of a run does not count: %s",
+                  status.repository.run_problem);
     read_server(&call->config, &status);
     read_helpdesk(&call->config, &status);
     return call->json ? print_json(call, &status, err) : print_text(call, &status, err);

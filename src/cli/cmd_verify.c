@@ -4,6 +4,7 @@
 #include "cli/progress_view.h"
 #include "cli/session.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "config/config_fill.h"
 #include "repository/run_record.h"
@@ -172,6 +173,9 @@ static bool choose_next(const struct repository *repository, struct verify_optio
     CLEANUP(run_list_release) struct run_list list = {0};
     if (!run_list_load(repository, &list, err))
         return false;
+    if (list.unreadable_count > 0)
+        log_event(LOG_WARNING, "run.unreadable", "a record of a run does not count: %s",
+                  list.problem);
     run_list_coverage(&list, options->parts, &coverage);
     options->part = coverage.next;
     return true;

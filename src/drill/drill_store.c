@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "codec/digest.h"
 
@@ -60,7 +61,7 @@ void drill_proofs_free(struct drill_proof *proofs, size_t count)
 
 static bool is_unreadable(enum error_kind kind)
 {
-    return kind == ERROR_CORRUPT || kind == ERROR_NOT_FOUND || kind == ERROR_UNSUPPORTED;
+    return kind == ERROR_CORRUPT || kind == ERROR_UNSUPPORTED || kind == ERROR_REFUSED;
 }
 
 bool drill_store_history(const struct repository *repository, const struct drill_list *list,
@@ -80,8 +81,13 @@ bool drill_store_history(const struct repository *repository, const struct drill
             count++;
             continue;
         }
-        if (is_unreadable(err->kind))
+        if (err->kind == ERROR_NOT_FOUND) /* removed since it was listed */
             continue;
+        if (is_unreadable(err->kind)) {
+            log_event(LOG_WARNING, "drill.unreadable", "the proof of a drill does not count: %s",
+                      err->text);
+            continue;
+        }
         drill_proofs_free(proofs, count);
         return false;
     }

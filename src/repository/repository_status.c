@@ -97,6 +97,7 @@ static bool take_runs(const struct repository *repository, struct repository_sta
         return false;
     run_list_coverage(&list, 0, &status->verified);
     status->expire_last_us = run_list_last(&list, RUN_EXPIRE);
+    (void)snprintf(status->run_problem, sizeof status->run_problem, "%s", list.problem);
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "record.h"
+#include "repository/sealing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -143,9 +144,15 @@ bool run_record_put(const struct repository *repository, const struct run_record
 /* --- reading
  * -------------------------------------------------------------------------------------- */
 
+struct listing {
+    struct run_list list;
+    char (*keys)[KEY_SIZE]; /* of its records */
+};
+
 static bool add_record(void *context, const struct store_object *object, struct error *err)
 {
-    struct run_list *list = context;
+    struct listing *listing = context;
+    struct run_list *list = &listing->list;
     struct run_record record;
     if (!parse_key(object->key, &record))
         return true;
@@ -153,18 +160,79 @@ static bool add_record(void *context, const struct store_object *object, struct 
     if (records == NULL)
         return error_no_memory(err, "the list of runs");
     list->records = records;
+    char(*keys)[KEY_SIZE] = reallocarray(listing->keys, list->count + 1, sizeof *keys);
+    if (keys == NULL)
+        return error_no_memory(err, "the list of runs");
+    listing->keys = keys;
+    (void)snprintf(keys[list->count], KEY_SIZE, "%s", object->key);
     records[list->count++] = record;
+    return true;
+}
+
+/* Whether one of the records from `first` on is a newer run of the same part. */
+static bool is_outdated(const struct run_list *list, size_t first, const struct run_record *record)
+{
+    for (size_t i = first; i < list->count; i++) {
+        const struct run_record *newer = &list->records[i];
+        if (newer->job == record->job && newer->part == record->part &&
+            newer->parts == record->parts)
+            return true;
+    }
+    return false;
+}
+
+/* *out: whether it is an object that was sealed under this name. */
+static bool opens(const struct repository *repository, const char *key, struct run_list *list,
+                  bool *out, struct error *err)
+{
+    struct error problem;
+    CLEANUP(value_cleanup) struct value *record = record_get(repository, key, &problem);
+    *out = record != NULL;
+    if (record != NULL || problem.kind == ERROR_NOT_FOUND) /* removed since it was listed */
+        return true;
+    if (!record_is_at_fault(problem.kind)) {
+        *err = problem;
+        return false;
+    }
+    if (list->unreadable_count++ == 0)
+        (void)snprintf(list->problem, sizeof list->problem, "%.*s",
+                       (int)sizeof list->problem - 1, problem.text);
+    return true;
+}
+
+/* Anybody who can write to the store gives names: in a sealed repository a record must open. Of
+ * each part the newest one decides, others are not asked for. */
+static bool keep_opened(const struct repository *repository, struct listing *listing,
+                        struct error *err)
+{
+    struct run_list *list = &listing->list;
+    size_t first = list->count; /* those that stay are gathered at the end */
+    for (size_t i = list->count; i-- > 0;) {
+        bool stays;
+        if (is_outdated(list, first, &list->records[i]))
+            continue;
+        if (!opens(repository, listing->keys[i], list, &stays, err))
+            return false;
+        if (stays)
+            list->records[--first] = list->records[i];
+    }
+    list->count -= first;
+    if (list->count > 0)
+        memmove(list->records, list->records + first, list->count * sizeof *list->records);
     return true;
 }
 
 bool run_list_load(const struct repository *repository, struct run_list *out, struct error *err)
 {
-    struct run_list list = {0};
-    if (!store_list(repository->store, PREFIX, add_record, &list, err)) {
-        run_list_release(&list);
+    struct listing listing = {0};
+    bool done = store_list(repository->store, PREFIX, add_record, &listing, err) &&
+                (!repository_is_sealed(repository) || keep_opened(repository, &listing, err));
+    free(listing.keys);
+    if (!done) {
+        run_list_release(&listing.list);
         return error_wrap(err, "could not see which jobs ran");
     }
-    *out = list;
+    *out = listing.list;
     return true;
 }
 

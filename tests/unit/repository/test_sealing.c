@@ -10,6 +10,7 @@
 #include "repository/manifest.h"
 #include "repository/pack_reader.h"
 #include "repository/restore_point.h"
+#include "repository/run_record.h"
 #include "repository/sealing.h"
 #include "repository/verify.h"
 #include "repository/wal_archive.h"
@@ -628,6 +629,55 @@ static void test_recipients_need_to_be_told_whose_signature_counts(void **state)
 /* --- nothing in plain ---------------------------------------------------------------------------
  */
 
+static int64_t last_run_us(const struct repository *repository)
+{
+    struct error err;
+    struct run_list list;
+    if (!run_list_load(repository, &list, &err))
+        fail_msg("%s", err.text);
+    int64_t last_us = run_list_last(&list, RUN_VERIFY);
+    run_list_release(&list);
+    return last_us;
+}
+
+static void put_run(const struct repository *repository, uint32_t part, int64_t started_us)
+{
+    struct error err;
+    const struct run_record run = {
+        .job = RUN_VERIFY, .started_us = started_us, .part = part, .parts = 2};
+    if (!run_record_put(repository, &run, &clock_system, &random_system, &err))
+        fail_msg("%s", err.text);
+}
+
+/* Names say what was verified when, and anybody who can write to the store gives names. */
+static void test_a_run_counts_only_when_it_opens_under_its_name(void **state)
+{
+    enum { SECOND = 1000000 };
+    static const char later[] = "runs/verify/20360301T120005.250000Z-1-2-good-0123456789abcdef.json";
+    struct error err;
+    struct scene scene;
+    struct names names = {0};
+    CLEANUP(buf_release) struct buf bytes;
+    (void)state;
+    buf_init(&bytes, OBJECT_MAX);
+    scene_open(&scene, 1);
+    put_run(&scene.repository, 1, 1000 * (int64_t)SECOND);
+    put_run(&scene.repository, 2, 2000 * (int64_t)SECOND);
+    put_run(&scene.repository, 1, 3000 * (int64_t)SECOND);
+    assert_int_equal(last_run_us(&scene.repository), 3000 * (int64_t)SECOND);
+    assert_true(store_list(scene.store, "runs/", add_name, &names, &err));
+    assert_int_equal(names.count, 3);
+    get(scene.store, names.keys[2], &bytes);
+    assert_true(store_put(scene.store, later, bytes.data, bytes.len, NULL, &err));
+    assert_int_equal(last_run_us(&scene.repository), 3000 * (int64_t)SECOND);
+    replace(scene.store, later, "{}", 2);
+    assert_int_equal(last_run_us(&scene.repository), 3000 * (int64_t)SECOND);
+    bytes.data[bytes.len - 1] ^= 1;
+    replace(scene.store, names.keys[2], bytes.data, bytes.len);
+    assert_int_equal(last_run_us(&scene.repository), 2000 * (int64_t)SECOND);
+    scene_close(&scene);
+}
+
 static void test_nothing_is_stored_in_plain_by_whatever_path(void **state)
 {
     struct error err;
@@ -737,6 +787,7 @@ int main(void)
         cmocka_unit_test(test_the_last_key_that_opens_stays),
         cmocka_unit_test(test_a_forged_generation_is_refused),
         cmocka_unit_test(test_recipients_need_to_be_told_whose_signature_counts),
+        cmocka_unit_test(test_a_run_counts_only_when_it_opens_under_its_name),
         cmocka_unit_test(test_nothing_is_stored_in_plain_by_whatever_path),
         cmocka_unit_test(test_encryption_that_cannot_be_applied_is_refused),
         cmocka_unit_test(test_merging_opens_nothing_and_reads_back),
