@@ -51,6 +51,10 @@ MUST_CHECK bool text_from_hex(const char *text, void *out, size_t len);
 bool text_starts_with(const char *text, const char *prefix);
 bool text_ends_with(const char *text, const char *suffix);
 
+/* The text as one line, as much of it as fits into `size` bytes: whole words with "…" for the rest,
+ * and whole characters where a single word is longer. Returns out. */
+const char *text_cut(const char *text, char *out, size_t size);
+
 /* The words behind a number: `one` for 1, else `many`. */
 const char *text_plural(uint64_t count, const char *one, const char *many);
 

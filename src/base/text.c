@@ -2,6 +2,7 @@
 
 #include "base/macros.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -374,6 +375,44 @@ bool text_ends_with(const char *text, const char *suffix)
     size_t text_len = strlen(text);
     size_t suffix_len = strlen(suffix);
     return text_len >= suffix_len && strcmp(text + text_len - suffix_len, suffix) == 0;
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\n' || byte == '\t';
+}
+
+/* How much of a text that is too long goes before "…": `room` bytes at most. */
+static size_t cut_at(const char *text, size_t room)
+{
+    size_t end = room;
+    while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    size_t word = end;
+    while (word > 0 && !is_blank(text[word]))
+        word--;
+    end = word > 0 ? word : end;
+    while (end > 0 && is_blank(text[end - 1]))
+        end--;
+    return end;
+}
+
+const char *text_cut(const char *text, char *out, size_t size)
+{
+    static const char rest[] = "…";
+    size_t len = strlen(text);
+    assert(size >= sizeof rest);
+    if (len < size) {
+        memcpy(out, text, len + 1);
+    } else {
+        len = cut_at(text, size - sizeof rest);
+        memcpy(out, text, len);
+        memcpy(out + len, rest, sizeof rest);
+    }
+    for (size_t i = 0; i < len; i++)
+        if (is_blank(out[i]))
+            out[i] = ' ';
+    return out;
 }
 
 const char *text_plural(uint64_t count, const char *one, const char *many)

@@ -22,8 +22,9 @@ static bool add_broken(const struct runbook_problems *problems, struct value *it
                        struct error *err)
 {
     char text[SMALL_TEXT];
-    (void)snprintf(text, sizeof text, "not usable: %.200s (%zu %s)", problems->items[0].text,
-                   problems->error_count,
+    char begin[SMALL_TEXT - 64];
+    (void)snprintf(text, sizeof text, "not usable: %s (%zu %s)",
+                   text_cut(problems->items[0].text, begin, sizeof begin), problems->error_count,
                    text_plural(problems->error_count, "problem", "problems"));
     return value_set_text_lossy(item, "title", text, err) && value_set_bool(item, "ok", false, err);
 }

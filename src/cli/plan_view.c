@@ -2,6 +2,7 @@
 
 #include "cli/output.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -215,9 +216,9 @@ static void put_text_lines(const char *text, struct buf *out)
     while (*text != '\0') {
         char line[160];
         size_t len = strcspn(text, "\n");
-        (void)snprintf(line, sizeof line, "%.*s", len < 150 ? (int)len : 150, text);
+        CLEANUP(free_pointer) char *whole = strndup(text, len);
         buf_printf(out, "%*s| ", 2 * INDENT, "");
-        output_put_clean(line, out);
+        output_put_clean(whole == NULL ? "" : text_cut(whole, line, sizeof line), out);
         buf_printf(out, "\n");
         text += len + (text[len] == '\n' ? 1 : 0);
     }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "document/utf8.h"
 #include "notice/outbox.h"
 #include "postgres/advisory_lock.h"
 
@@ -140,16 +141,21 @@ static bool is_of_the_step(struct run *run, const struct error *err)
 /* Gives false with the error that ends this process's work, or true where the run goes on. */
 static bool step_failed(struct run *run, struct error *err)
 {
-    char why[sizeof err->text];
     struct error other = {0};
-    struct ending ending = {.state = "failed", .reason = why};
+    CLEANUP(buf_release) struct buf line;
     enum step_on_error rule = run->step.spec == NULL ? ON_ERROR_PAUSE : run->step.spec->on_error;
+    /* The text may be cut inside a character, which the database would refuse. */
+    buf_init(&line, sizeof err->text);
+    utf8_put_clean(err->text, " ", &line);
     if (!is_of_the_step(run, err))
         return false;
     if (run->step.spec != NULL && run->step.spec->uses == USES_APPROVAL &&
         rule == ON_ERROR_CONTINUE)
         rule = ON_ERROR_PAUSE; /* what was not approved is not done */
-    (void)snprintf(why, sizeof why, "%s", err->text);
+    if (buf_text(&line) == NULL)
+        return error_no_memory(err, "the error of a step");
+    char *why = (char *)line.data;
+    struct ending ending = {.state = "failed", .reason = why};
     (void)error_wrap(err, "step %s of run %s", run->step.id, run->id);
     if (rule == ON_ERROR_CONTINUE) {
         log_error("runbook.step_failed", err);

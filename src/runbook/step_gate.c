@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ASK_SIZE = 92 }; /* of a question in the line that says for what a run waits */
+
 /* ---- waiting ---- */
 
 struct wait_note {
@@ -128,6 +130,7 @@ bool step_assess_run(struct run *run, enum step_outcome *out, struct error *err)
     const struct value *counts = NULL;
     const char *guard = "";
     const char *then = "";
+    char begin[sizeof run->end_reason - sizeof "stopped: "];
     if (!value_find_object(run->step.planned, "counts", &counts, err) ||
         !value_get_text_or(run->step.planned, "guard", "", &guard, err) ||
         !value_get_text_or(run->step.planned, "then", "", &then, err))
@@ -149,7 +152,8 @@ bool step_assess_run(struct run *run, enum step_outcome *out, struct error *err)
         return error_set(err, ERROR_REFUSED, "%s", guard);
     *out = STEP_STOP;
     run->end_state = "done";
-    (void)snprintf(run->end_reason, sizeof run->end_reason, "stopped: %s", guard);
+    (void)snprintf(run->end_reason, sizeof run->end_reason, "stopped: %s",
+                   text_cut(guard, begin, sizeof begin));
     return keep_answer(run, "guard", "stopped", guard, err);
 }
 
@@ -208,7 +212,7 @@ static bool wait_for_votes(struct run *run, const struct votes *votes, enum step
     /* A window that closed while the run was paused: whoever resumes it asks again. */
     if (!run->waiting && run->step.due_us <= 0 && !run_transaction(run, renew_window, NULL, err))
         return false;
-    (void)snprintf(reason, sizeof reason, "for approval: %" PRId64 " of %" PRId64 ", by %.60s",
+    (void)snprintf(reason, sizeof reason, "for approval: %" PRId64 " of %" PRId64 ", by %s",
                    votes->approved, spec->quorum < 1 ? 1 : spec->quorum,
                    spec->role[0] == '\0' ? "a second person" : spec->role);
     if (!run_step_wait(run, spec->expires_us, reason, err) || !run_step_is_due(run, &due, err))
@@ -246,14 +250,16 @@ bool step_task_run(struct run *run, enum step_outcome *out, struct error *err)
     const struct runbook_choice_default *otherwise = &spec->choice_default;
     const char *ask = spec->ask;
     char reason[PACE_REASON_SIZE];
+    char begin[ASK_SIZE];
     CLEANUP(free_pointer) char *choice = NULL;
     bool due = false;
     if (!value_get_text_or(run->step.planned, "ask", spec->ask, &ask, err) ||
         !run_find_signal(run, run->step.id, &spec->choices, &choice, err))
         return false;
     if (choice == NULL) {
-        (void)snprintf(reason, sizeof reason, "for %.40s: %.100s",
-                       spec->owner[0] == '\0' ? "an answer" : spec->owner, ask);
+        (void)snprintf(reason, sizeof reason, "for %s: %s",
+                       spec->owner[0] == '\0' ? "an answer" : spec->owner,
+                       text_cut(ask, begin, sizeof begin));
         if (!run_step_wait(run, otherwise->after_us, reason, err) ||
             !run_step_is_due(run, &due, err))
             return false;
@@ -319,7 +325,7 @@ bool step_wait_run(struct run *run, enum step_outcome *out, struct error *err)
     if (value != NULL)
         return keep_answer(run, "wait_over", "signal", value, err);
     if (spec->signal[0] != '\0')
-        (void)snprintf(reason, sizeof reason, "for the signal %.100s", spec->signal);
+        (void)snprintf(reason, sizeof reason, "for the signal %s", spec->signal);
     else
         (void)snprintf(reason, sizeof reason, "until %s are over",
                        text_duration_us(spec->for_us, text));

@@ -145,9 +145,11 @@ static bool add_notice_step(struct connection *connection, const char *run_id, s
 static bool add_note(struct value *notes, const char *what, const struct runbook_undo *rules,
                      struct error *err)
 {
-    char text[512];
-    (void)snprintf(text, sizeof text, "%s not undone: %.400s", what,
-                   rules->reason[0] == '\0' ? "the runbook forbids it" : rules->reason);
+    CLEANUP(free_pointer)
+    char *text = text_format("%s not undone: %s", what,
+                             rules->reason[0] == '\0' ? "the runbook forbids it" : rules->reason);
+    if (text == NULL)
+        return error_no_memory(err, "a note");
     return value_append_text_lossy(notes, text, err);
 }
 

@@ -162,7 +162,7 @@ other=$(sql "SELECT min(ticket_id) FROM mainstay.changes WHERE run_id = '$run' A
 sql "SELECT mainstay.tag_remove('incident:outage', ARRAY[$other]::bigint[], NULL, 0);
      SELECT mainstay.tag_add('incident:outage', ARRAY[$other]::bigint[], 0)" >/dev/null
 mark=$(sql "SELECT mark FROM mainstay.ticket_tags WHERE ticket_id = $other AND tag = 'incident:outage'")
-like "$(as alice runbook undo "$run" --plan 2>&1)" "1 stay: somebody has set the tag again" \
+like "$(as alice runbook undo "$run" --plan 2>&1)" "1 stays: somebody has set the tag again" \
     "the plan of the undo has the conflict"
 is "$(sql "SELECT count(*) FROM mainstay.runs WHERE kind = 'undo'")" 0 "and does nothing"
 sent=$(sql "UPDATE mainstay.notices SET state = 'sent' WHERE id = (SELECT min(id) FROM mainstay.notices
@@ -298,6 +298,15 @@ is "$(sql "SELECT count(*) FROM mainstay.run_exceptions WHERE run_id = '$run' AN
 is "$(run_ledger_differences "$run" mark sweep:held)" "" "ledger and tags are the same"
 is "$(sql "SELECT result->>'done' = result->>'total' FROM mainstay.run_steps WHERE run_id = '$run'")" t "and every target is counted once"
 
+# --- an error of the server that is long, and not in ASCII ------------------------------------------------------------
+sql "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RAISE EXCEPTION '%', repeat('ошибка ', 100); END \$\$;
+     CREATE TRIGGER refuse BEFORE INSERT ON helpdesk.ticket_tags FOR EACH ROW EXECUTE FUNCTION refuse()"
+run_plan "$scene/sweep.json" sweep -p word=refused
+fails "a step that the server refuses fails" 1 "ошибка ошибка" as alice runbook run "$scene/sweep.json" --yes
+is "$(sql "SELECT state, reason LIKE '%ошибка ошибка%' FROM mainstay.runs WHERE runbook = 'sweep' AND id <> '$run'")" "paused|t" \
+    "the run is paused, and says why"
+sql "DROP FUNCTION refuse CASCADE"
+
 # --- the clock ------------------------------------------------------------------------------------------------------
 run_plan "$scene/clock.json" outage -p carrier=usps
 run=$(run_started alice "$scene/clock.json")
@@ -307,6 +316,8 @@ pages() {
                 (SELECT count(*) FROM mainstay.notices WHERE run_id = '$run' AND channel = 'webhook' AND address = 'page')"
 }
 is "$(pages)" "0|0|1" "an update was posted, none is late"
+is "$(sql "SELECT state, reason FROM mainstay.runs WHERE id = '$run'")" \
+    "waiting|for lead: Use one more carrier? Χρησιμοποιήστε τον άλλο μεταφορέα…" "it says what it waits for, in whole words"
 sql "UPDATE mainstay.runs SET next_update_at = now() - interval '1 hour' WHERE id = '$run'"
 as alice runbook resume "$run" --no-wait >/dev/null 2>&1
 as alice runbook resume "$run" --no-wait >/dev/null 2>&1

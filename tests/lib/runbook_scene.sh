@@ -56,7 +56,9 @@ steps:
   - id: fallback
     uses: task
     owner: lead
-    ask: Use the other carrier?
+    ask: |
+      Use one more carrier?
+      Χρησιμοποιήστε τον άλλο μεταφορέα όταν περισσότερες από εκατό παραγγελίες περιμένουν ακόμη.
     choices: [switch, hold]
     default: {after: 30m, choice: hold}
   - {id: gate, uses: approval, role: comms, quorum: 1, expires: 45m}

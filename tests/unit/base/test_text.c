@@ -241,6 +241,40 @@ static void test_words_fit_their_number(void **state)
         assert_string_equal(text_plural(cases[i].count, "entry", "entries"), cases[i].words);
 }
 
+static void cut_to(const char *text, size_t size, const char *expected)
+{
+    char out[64];
+    memset(out, 'x', sizeof out);
+    assert_true(text_cut(text, out, size) == out);
+    assert_string_equal(out, expected);
+    assert_true(strlen(out) < size);
+}
+
+static void test_a_text_is_cut_behind_a_word(void **state)
+{
+    (void)state;
+    cut_to("", 4, "");
+    cut_to("all of it", 10, "all of it");
+    cut_to("all of it", 9, "all…");
+    cut_to("all of it fits", 13, "all of it…");
+    cut_to("all  of it", 9, "all…"); /* and no blank before the dots */
+    cut_to("one\nline\tfits", 20, "one line fits");
+    cut_to("one\nline is cut", 13, "one line…");
+}
+
+static void test_a_character_is_never_cut(void **state)
+{
+    static const char words[] = "δύο λέξεις"; /* two bytes for each letter */
+    (void)state;
+    cut_to(words, sizeof words, words);
+    cut_to(words, sizeof words - 1, "δύο…");
+    cut_to("λέξεις", 12, "λέξε…");
+    cut_to("λέξεις", 11, "λέξ…");
+    cut_to("日本", 6, "…");
+    cut_to("日本", 7, "日本");
+    cut_to("日本語", 9, "日…");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -253,6 +287,8 @@ int main(void)
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_the_nearest_name_is_offered),
         cmocka_unit_test(test_words_fit_their_number),
+        cmocka_unit_test(test_a_text_is_cut_behind_a_word),
+        cmocka_unit_test(test_a_character_is_never_cut),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
