@@ -34,6 +34,7 @@ TEST_LIB = $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 UNIT = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 CONFORMANCE = $(patsubst %.c,$(B)/%,$(wildcard tests/conformance/test_*.c))
 TOOLS = $(patsubst %.c,$(B)/%,$(wildcard tests/integration/tool_*.c))
+PRELOAD = $(patsubst %.c,$(B)/%.so,$(wildcard tests/integration/preload_*.c))
 FUZZ = $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 GOLDEN = $(wildcard tests/golden/*.t)
 TESTS_FAST = $(UNIT) $(GOLDEN) $(wildcard tests/lint/*.t tests/lib/*.t) tests/k8s/manifests.t
@@ -87,7 +88,11 @@ $(REPLAY): $(B)/tests/fuzz/replay_%.o: tests/fuzz/%.c
 $(TOOLS): $(B)/%: $(B)/%.o $(B)/libmainstay.a
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-programs: all $(UNIT) $(CONFORMANCE) $(TOOLS)
+$(PRELOAD): $(B)/%.so: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -fPIC -shared -o $@ $<
+
+programs: all $(UNIT) $(CONFORMANCE) $(TOOLS) $(PRELOAD)
 unit: $(UNIT) ## unit tests only
 	@tests/run $(UNIT)
 
@@ -121,6 +126,13 @@ check-kill: ## daemon, server and store killed in all combinations; a store away
 	@tests/lib/deps build test s3
 	$(SUB) all
 	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
+
+# Those on the stage of tests/lib/scene.sh that have a repository.
+SEALED = $(shell grep -l repository $$(grep -lE 'lib/[a-z]*_?scene.sh' tests/integration/*.t tests/fault/*.t))
+check-sealed: ## every repository of the integration and fault tests sealed, each object looked through: half an hour
+	@tests/lib/deps build test s3
+	$(SUB) WERROR=-Werror programs
+	@MAINSTAY_TEST_SEALED=1 tests/run $(SEALED)
 
 check-expire: ## 500 rounds of snapshots and clean-ups that are killed (SEED, ROUNDS)
 	@tests/lib/deps build test
@@ -204,6 +216,6 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  %-16s %s\n", $$1, $$2}'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all programs unit demo demo-s3 check check-all check-helpdesks check-k8s check-fresh check-image image check-deb deb deps install sanitize run-sanitize coverage \
+.PHONY: all programs unit demo demo-s3 check check-all check-sealed check-helpdesks check-k8s check-fresh check-image image check-deb deb deps install sanitize run-sanitize coverage \
         run-coverage format lint bench bench-runbook fuzz run-fuzz clean help FORCE
 .SECONDARY:

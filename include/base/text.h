@@ -51,6 +51,9 @@ MUST_CHECK bool text_from_hex(const char *text, void *out, size_t len);
 bool text_starts_with(const char *text, const char *prefix);
 bool text_ends_with(const char *text, const char *suffix);
 
+/* The words behind a number: `one` for 1, else `many`. */
+const char *text_plural(uint64_t count, const char *one, const char *many);
+
 /* malloc'd; NULL when memory is short. */
 char *text_format(const char *format, ...) FORMAT(1, 2);
 

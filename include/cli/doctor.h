@@ -24,5 +24,7 @@ void doctor_check_memory(struct check_list *list);
 /* *out_open says whether the repository can be used by later checks. */
 void doctor_check_repository(struct check_list *list, struct session *session,
                              const struct config *config, bool *out_open);
+/* Who can open what is stored: of a repository that is open. */
+void doctor_check_keys(struct check_list *list, const struct session *session);
 
 #endif

@@ -1,8 +1,11 @@
 /*
- * A key as text to print and to type in again: four lines of 16 hexadecimal digits, each with its
- * number in front and a check behind that finds any mistyped digit and any line out of place.
+ * Keys as text to print and to type in again: numbered lines of 16 hexadecimal digits, each with a
+ * check behind that finds a mistyped digit and a line out of place.
  *
- *   1: 7f3a 09c2 e5d1 448b - 51d0
+ *   1: 7f3a 09c2 e5d1 448b - a558
+ *
+ * Lines 1 to 4 are the key of a slot. What follows, if anything, is a copy of the data keys
+ * (keyring_copy), for a repository that has lost its own.
  */
 #ifndef CLI_RECOVERY_SHEET_H
 #define CLI_RECOVERY_SHEET_H
@@ -10,9 +13,13 @@
 #include "base/buf.h"
 #include "codec/seal.h"
 
-void recovery_sheet_put(const uint8_t key[SEAL_KEY_BYTES], struct buf *out);
-/* Other lines may stand around them. ERROR_INVALID names the line that is wrong or missing. */
-MUST_CHECK bool recovery_sheet_read(const char *text, uint8_t out[SEAL_KEY_BYTES],
-                                    struct error *err);
+enum { SHEET_LINE_BYTES = 8, SHEET_KEY_LINES = SEAL_KEY_BYTES / SHEET_LINE_BYTES };
+
+/* len: a multiple of 8 bytes. first: the number of the first line. */
+void recovery_sheet_put(unsigned first, const void *bytes, size_t len, struct buf *out);
+
+/* Appends what the lines hold; other lines may stand around them, and they may be in any order.
+ * ERROR_INVALID names the line that is wrong or missing. The caller wipes *out. */
+MUST_CHECK bool recovery_sheet_read(const char *text, struct buf *out, struct error *err);
 
 #endif

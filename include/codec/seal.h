@@ -38,7 +38,8 @@ MUST_CHECK bool seal_start(struct error *err);
 
 void seal_random(void *out, size_t len);
 
-/* out has room for len + SEAL_OVERHEAD bytes and does not overlap plain. */
+/* out has room for len + SEAL_OVERHEAD bytes and does not overlap plain, or plain is where its
+ * ciphertext goes: at out + SEAL_NONCE_BYTES. */
 void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const struct seal_context *context,
                   const void *plain, size_t len, uint8_t *out);
 /* The same with a nonce that is given: for known answers. */

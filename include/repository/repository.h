@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "codec/compress.h"
+#include "repository/key_object.h"
 #include "store/store.h"
 
 #include <stdint.h>
@@ -73,6 +74,11 @@ MUST_CHECK bool repository_open(struct store *store, struct repository *out, str
  * ask for encryption and the repository is not sealed, or the other way round. */
 MUST_CHECK bool repository_open_with(struct store *store, const struct key_options *keys,
                                      struct repository *out, struct error *err);
+/* Makes a slot of a copy of the keys in a repository that has lost its own (keyring_recreate).
+ * ERROR_REFUSED for one that is not sealed. */
+MUST_CHECK bool repository_recreate_keys(struct store *store, const void *copy, size_t len,
+                                         const struct key_slot_request *request,
+                                         uint8_t out_slot[KEY_ID_BYTES], struct error *err);
 /* Wipes the keys. Nothing to do for one that is not sealed, or zeroed. */
 void repository_close(struct repository *repository);
 

@@ -46,7 +46,7 @@ MUST_CHECK bool seal_head_read(struct reader *reader, enum object_kind kind,
 MUST_CHECK bool metadata_seal(const struct repository *repository, const struct seal_place *place,
                               const void *plain, size_t len, struct buf *out, struct error *err);
 /* Appends what was sealed. ERROR_CORRUPT names `what`: it was changed, or belongs elsewhere, or is
- * of a generation that none of the keys opens. */
+ * of a generation that none of the keys opens, or is more than out may hold. */
 MUST_CHECK bool metadata_open(const struct repository *repository, const struct seal_place *place,
                               const void *sealed, size_t len, const char *what, struct buf *out,
                               struct error *err);
@@ -67,7 +67,7 @@ MUST_CHECK bool content_key_new(const struct repository *repository, const struc
 MUST_CHECK bool content_key_open(const struct repository *repository, const struct seal_id *id,
                                  const uint8_t wrapped[CONTENT_WRAPPED_BYTES], const char *what,
                                  uint8_t out[SEAL_KEY_BYTES], struct error *err);
-/* out has room for len + SEAL_OVERHEAD. */
+/* out has room for len + SEAL_OVERHEAD; see seal_encrypt. */
 void content_seal(const struct repository *repository, const struct seal_place *place,
                   const uint8_t key[SEAL_KEY_BYTES], const void *plain, size_t len, uint8_t *out);
 /* out has room for len - SEAL_OVERHEAD. ERROR_CORRUPT. */

@@ -23,6 +23,8 @@ struct verify_problem {
 };
 
 struct verify_report {
+    bool opened; /* false: the key may only write. Objects are then, byte for byte, what was stored;
+                    no page and no WAL was looked at */
     uint64_t snapshots_checked;
     uint64_t packs_checked;
     uint64_t pages_checked;

@@ -17,6 +17,7 @@
 
 enum {
     WAL_CHUNK_MAX_BYTES = 64 << 20, /* of WAL, before compression; a merged chunk */
+    WAL_JOIN_MAX_BYTES = 16 << 20,  /* of the objects that wal_chunk_join takes */
     WAL_KEY_SIZE = sizeof "wal/00000000/0000000000000000-0000000000000000.wal",
     HISTORY_KEY_SIZE = sizeof "history/00000000.history",
 };
@@ -59,7 +60,8 @@ MUST_CHECK bool wal_chunk_read(const struct repository *repository, const struct
 MUST_CHECK bool wal_chunk_check_sealed(const struct repository *repository,
                                        const struct wal_chunk *chunk, struct error *err);
 /* Makes one chunk of several that follow each other or overlap, in the order of a catalog, and
- * checks what is then in the store. Nothing is opened; the old ones stay. */
+ * checks what is then in the store. Nothing is opened; the old ones stay. It keeps all their parts,
+ * which are sure to fit when the objects have at most WAL_JOIN_MAX_BYTES together. */
 MUST_CHECK bool wal_chunk_join(const struct repository *repository, const struct wal_chunk *chunks,
                                size_t count, const struct wal_chunk *merged, struct error *err);
 /* What a chunk holds of the page (8 KiB) in which it ends, as a keyed digest. */

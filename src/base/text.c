@@ -376,6 +376,11 @@ bool text_ends_with(const char *text, const char *suffix)
     return text_len >= suffix_len && strcmp(text + text_len - suffix_len, suffix) == 0;
 }
 
+const char *text_plural(uint64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
 char *text_format(const char *format, ...)
 {
     va_list args;

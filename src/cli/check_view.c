@@ -2,6 +2,8 @@
 
 #include "cli/output.h"
 
+#include "base/text.h"
+
 static bool add_result_value(struct value *array, const struct check_result *result,
                              struct error *err)
 {
@@ -46,8 +48,10 @@ static bool print_text(const struct invocation *call, const struct check_list *l
     buf_init(&text, OUTPUT_MAX_BYTES);
     for (size_t i = 0; i < list->count; i++)
         put_result(&list->results[i], &text);
-    buf_printf(&text, "%zu checks, %zu warnings, %zu failed\n", list->count,
-               check_number_of(list, CHECK_WARNING), check_number_of(list, CHECK_FAILED));
+    size_t warnings = check_number_of(list, CHECK_WARNING);
+    buf_printf(&text, "%zu %s, %zu %s, %zu failed\n", list->count,
+               text_plural(list->count, "check", "checks"), warnings,
+               text_plural(warnings, "warning", "warnings"), check_number_of(list, CHECK_FAILED));
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;

@@ -76,13 +76,15 @@ static bool add_result(struct job *job, const struct import_counts *counts, stru
     const char *kind = import_kind_name(job->options.kind);
     uint64_t same = counts->read - counts->created - counts->updated;
     bool rows = job->options.kind != IMPORT_TAGS;
-    buf_printf(&job->text, "%s: %" PRIu64 " records", job->options.file, counts->read);
+    buf_printf(&job->text, "%s: %" PRIu64 " %s", job->options.file, counts->read,
+               text_plural(counts->read, "record", "records"));
     if (rows)
         buf_printf(&job->text,
                    ": %" PRIu64 " %s new, %" PRIu64 " updated, %" PRIu64 " as they were",
                    counts->created, kind, counts->updated, same);
     if (!rows || job->options.kind == IMPORT_TICKETS)
-        buf_printf(&job->text, ", %" PRIu64 " tags set", counts->tags);
+        buf_printf(&job->text, ", %" PRIu64 " %s set", counts->tags,
+                   text_plural(counts->tags, "tag", "tags"));
     buf_printf(&job->text, "\n");
     struct value *item = value_append_new_object(job->results, err);
     return item != NULL && value_set_text_lossy(item, "file", job->options.file, err) &&

@@ -2,6 +2,8 @@
 #include "cli/command_rows.h"
 #include "cli/output.h"
 
+#include "base/text.h"
+
 static bool add_problem_value(struct value *list, const struct config_problem *problem,
                               struct error *err)
 {
@@ -46,7 +48,7 @@ static bool print_check_text(const struct invocation *call, struct error *err)
         buf_printf(&text, ": no problems\n");
     } else {
         buf_printf(&text, "%zu %s\n", config->problem_count,
-                   config->problem_count == 1 ? "problem" : "problems");
+                   text_plural(config->problem_count, "problem", "problems"));
     }
     bool done = output_write(call, &text, err);
     buf_release(&text);

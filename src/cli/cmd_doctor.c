@@ -118,6 +118,8 @@ static void examine(struct check_list *list, const struct invocation *call)
     doctor_check_protection(list, session.store);
     doctor_check_clock(list, session.store, &clock_system);
     doctor_check_repository(list, &session, config, &repository);
+    if (repository)
+        doctor_check_keys(list, &session);
     if (repository && server)
         check_system(list, &session, &options);
 }

@@ -79,15 +79,18 @@ static void put_garbage(const struct clean *clean, struct buf *out)
         buf_printf(out, "\n");
     }
     if (garbage->young_count > 0)
-        buf_printf(out,
-                   "%" PRIu64 " packs (%s) belong to no snapshot, but are young or of one that is "
-                   "being taken\n",
-                   garbage->young_count, text_bytes(garbage->young_bytes, size));
+        buf_printf(out, "%" PRIu64 " %s (%s) %s young or of one that is being taken\n",
+                   garbage->young_count, text_plural(garbage->young_count, "pack", "packs"),
+                   text_bytes(garbage->young_bytes, size),
+                   text_plural(garbage->young_count, "belongs to no snapshot, but is",
+                               "belong to no snapshot, but are"));
     if (!clean->dry_run)
-        buf_printf(out, "removed %" PRIu64 " packs, %s\n", clean->packs_removed,
+        buf_printf(out, "removed %" PRIu64 " %s, %s\n", clean->packs_removed,
+                   text_plural(clean->packs_removed, "pack", "packs"),
                    text_bytes(clean->pack_bytes, size));
     else if (garbage->blocked[0] == '\0')
-        buf_printf(out, "would remove %zu packs, %s\n", garbage->pack_count,
+        buf_printf(out, "would remove %zu %s, %s\n", garbage->pack_count,
+                   text_plural(garbage->pack_count, "pack", "packs"),
                    text_bytes(garbage->bytes, size));
 }
 
@@ -127,11 +130,15 @@ static bool put_plan(const struct expire_plan *plan, struct buf *out, struct err
         if (!add_row(&table, &plan->catalog.entries[i], &plan->retention.snapshots[i], err))
             return false;
     text_table_put(&table, out);
-    buf_printf(out, "%zu snapshots stay, %zu go; %zu pieces of WAL stay, %zu go (%s)\n",
-               plan->retention.snapshot_count - plan->retention.remove_count,
-               plan->retention.remove_count,
-               plan->retention.wal_count - plan->retention.wal_remove_count,
-               plan->retention.wal_remove_count, text_bytes(plan->wal_bytes, size));
+    const struct retention_plan *retention = &plan->retention;
+    size_t snapshots = retention->snapshot_count - retention->remove_count;
+    size_t pieces = retention->wal_count - retention->wal_remove_count;
+    buf_printf(out, "%zu %s, %zu %s; %zu %s, %zu %s (%s)\n", snapshots,
+               text_plural(snapshots, "snapshot stays", "snapshots stay"), retention->remove_count,
+               text_plural(retention->remove_count, "goes", "go"), pieces,
+               text_plural(pieces, "piece of WAL stays", "pieces of WAL stay"),
+               retention->wal_remove_count, text_plural(retention->wal_remove_count, "goes", "go"),
+               text_bytes(plan->wal_bytes, size));
     return true;
 }
 
@@ -152,10 +159,15 @@ static bool print_result(const struct invocation *call, const struct clean *clea
     put_garbage(clean, &text);
     if (clean->expires && !clean->dry_run) {
         if (clean->result.snapshots_spared > 0)
-            buf_printf(&text, "%" PRIu64 " snapshots stay: a snapshot under way builds on them\n",
-                       clean->result.snapshots_spared);
-        buf_printf(&text, "removed %" PRIu64 " snapshots and %" PRIu64 " pieces of WAL; freed %s\n",
-                   clean->result.snapshots_removed, clean->result.wal_removed,
+            buf_printf(&text, "%" PRIu64 " %s\n", clean->result.snapshots_spared,
+                       text_plural(clean->result.snapshots_spared,
+                                   "snapshot stays: a snapshot under way builds on it",
+                                   "snapshots stay: a snapshot under way builds on them"));
+        buf_printf(&text, "removed %" PRIu64 " %s and %" PRIu64 " %s of WAL; freed %s\n",
+                   clean->result.snapshots_removed,
+                   text_plural(clean->result.snapshots_removed, "snapshot", "snapshots"),
+                   clean->result.wal_removed,
+                   text_plural(clean->result.wal_removed, "piece", "pieces"),
                    text_bytes(clean->result.bytes_freed + clean->pack_bytes, size));
     }
     return output_write(call, &text, err);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "config/config_fill.h"
@@ -120,6 +121,12 @@ static bool take_grant(const struct invocation *call, enum key_grant *out, struc
            error_set(err, ERROR_USAGE, "--grant is all or write, not \"%.40s\"", text);
 }
 
+static bool names_a_secret(const struct invocation *call)
+{
+    return invocation_has(call, "new-key-file") || invocation_has(call, "new-key-command") ||
+           invocation_has(call, "new-passphrase-file");
+}
+
 /* The new key's own options; a key file that is not there is made. */
 static bool load_new(const struct invocation *call, struct key_material **out, struct error *err)
 {
@@ -148,6 +155,8 @@ static bool fill_request(const struct invocation *call, struct key_material **ma
 {
     const char *label = invocation_value(call, "label");
     const char *recipient = invocation_value(call, "recipient");
+    if (recipient != NULL && names_a_secret(call))
+        return error_set(err, ERROR_USAGE, "cannot use several new keys at once: name one");
     *out = (struct key_slot_request){.label = label == NULL ? "" : label,
                                      .created_us = clock_now_us(&clock_system)};
     if (strlen(out->label) >= KEY_LABEL_SIZE)
@@ -188,7 +197,8 @@ static bool run_add(struct invocation *call, struct session *session, struct err
     uint8_t slot[KEY_ID_BYTES];
     struct key_slot_request request;
     CLEANUP(key_material_cleanup) struct key_material *material = NULL;
-    return fill_request(call, &material, &request, err) &&
+    return keyring_check_may_change(session->repository.keyring, err) &&
+           fill_request(call, &material, &request, err) &&
            keyring_add(session->repository.keyring, &request, slot, err) &&
            say(call, "added key", slot, err);
 }
@@ -206,19 +216,32 @@ static bool run_remove(struct invocation *call, struct session *session, struct 
 static bool run_rotate(struct invocation *call, struct session *session, struct error *err)
 {
     uint8_t generation[KEY_ID_BYTES];
-    return keyring_rotate(session->repository.keyring, generation, err) &&
-           say(call, "began key generation", generation, err);
+    if (!keyring_rotate(session->repository.keyring, generation, err))
+        return false;
+    log_event(
+        LOG_INFO, "keys.rotated",
+        "recovery sheets that are printed do not hold the new data keys: print a new one with "
+        "mainstay repo key export --paper");
+    return say(call, "began key generation", generation, err);
 }
 
-/* The key in use gives way to a new one. */
+static bool check_other(const uint8_t slot[KEY_ID_BYTES], const uint8_t own[KEY_ID_BYTES],
+                        struct error *err)
+{
+    return memcmp(slot, own, KEY_ID_BYTES) != 0 ||
+           error_set(err, ERROR_USAGE, "cannot replace the key in use by itself: name another one");
+}
+
+/* The key in use gives way to a new one. Interrupted, it is run again with either of them. */
 static bool run_rewrap(struct invocation *call, struct session *session, struct error *err)
 {
     uint8_t slot[KEY_ID_BYTES];
     struct key_slot_request request;
     struct keyring *keyring = session->repository.keyring;
     CLEANUP(key_material_cleanup) struct key_material *material = NULL;
-    return fill_request(call, &material, &request, err) &&
+    return keyring_check_may_change(keyring, err) && fill_request(call, &material, &request, err) &&
            keyring_add(keyring, &request, slot, err) &&
+           check_other(slot, keyring_slot(keyring), err) &&
            keyring_remove(keyring, keyring_slot(keyring), err) &&
            say(call, "replaced the key in use by key", slot, err);
 }
@@ -226,95 +249,215 @@ static bool run_rewrap(struct invocation *call, struct session *session, struct 
 /* --- paper --------------------------------------------------------------------------------------
  */
 
+static void put_sheet_head(const struct invocation *call, const struct repository *repository,
+                           const char *slot, struct buf *out)
+{
+    char id[2 * REPOSITORY_ID_BYTES + 1];
+    char today[TEXT_SIZE];
+    text_hex(repository->id, sizeof repository->id, id);
+    buf_printf(out, "MAINSTAY RECOVERY SHEET\n\nrepository  ");
+    config_put_masked(&call->config, OPTION_REPOSITORY_URL, out);
+    buf_printf(out,
+               "\nid          %s\nkey         %s (opens everything)\nprinted     %s\n\n"
+               "Whoever has these lines can read every ticket in the repository.\n\n",
+               id, slot, text_time_us(clock_now_us(&clock_system), today));
+}
+
+static bool put_copy(const struct keyring *keyring, struct buf *out, struct error *err)
+{
+    struct buf copy;
+    buf_init(&copy, KEYRING_COPY_MAX);
+    bool done = buf_reserve(&copy, KEYRING_COPY_MAX) != NULL
+                    ? keyring_copy(keyring, &copy, err)
+                    : error_no_memory(err, "a recovery sheet");
+    if (done) {
+        buf_printf(out, "\nThese are the data keys, in case keys/ in the repository is lost:\n\n");
+        recovery_sheet_put(SHEET_KEY_LINES + 1, copy.data, copy.len, out);
+    }
+    secret_wipe(copy.data, copy.cap);
+    buf_release(&copy);
+    return done;
+}
+
+static void put_sheet_foot(const char *slot, struct buf *out)
+{
+    buf_printf(out,
+               "\nTo restore: type lines 1 to %d into a file, then\n"
+               "    mainstay repo key import --from FILE --new-key-file KEY\n"
+               "    mainstay restore --repo URL --repository-key-file KEY --to DIRECTORY\n"
+               "If keys/ is lost, type all lines, and let them be stored again:\n"
+               "    mainstay repo key import --from FILE --new-key-file KEY --recreate --repo URL\n"
+               "After each `mainstay repo key rotate`, print a new sheet.\n"
+               "When this sheet is lost, make it worthless for all that is stored from then on:\n"
+               "    mainstay repo key remove --slot %s, then mainstay repo key rotate\n",
+               SHEET_KEY_LINES, slot);
+}
+
 static bool print_sheet(const struct invocation *call, const struct repository *repository,
                         const uint8_t slot[KEY_ID_BYTES], const uint8_t key[SEAL_KEY_BYTES],
                         struct error *err)
 {
-    char id[2 * REPOSITORY_ID_BYTES + 1];
     char hex[KEY_ID_SIZE];
-    char today[TEXT_SIZE];
     struct buf text;
-    text_hex(repository->id, sizeof repository->id, id);
     text_hex(slot, KEY_ID_BYTES, hex);
     buf_init(&text, OUTPUT_MAX_BYTES);
-    buf_printf(&text, "MAINSTAY RECOVERY SHEET\n\nrepository  ");
-    config_put_masked(&call->config, OPTION_REPOSITORY_URL, &text);
-    buf_printf(&text,
-               "\nid          %s\nkey         %s (opens everything)\nprinted     %s\n\n"
-               "Whoever has these lines can read every ticket in the repository.\n\n",
-               id, hex, text_time_us(clock_now_us(&clock_system), today));
-    recovery_sheet_put(key, &text);
-    buf_printf(&text,
-               "\nTo restore: type the four lines into a file, then\n"
-               "    mainstay repo key import --from FILE --new-key-file KEY\n"
-               "    mainstay restore --repo URL --repository-key-file KEY --to DIRECTORY\n"
-               "To make this sheet worthless: mainstay repo key remove --slot %s\n",
-               hex);
-    bool done = output_write(call, &text, err);
+    bool done = buf_reserve(&text, SHEET_MAX_BYTES) != NULL || error_no_memory(err, "a sheet");
+    put_sheet_head(call, repository, hex, &text);
+    recovery_sheet_put(1, key, SEAL_KEY_BYTES, &text);
+    done = done && put_copy(repository->keyring, &text, err);
+    put_sheet_foot(hex, &text);
+    done = done && output_write(call, &text, err);
     secret_wipe(text.data, text.cap);
     buf_release(&text);
     return done;
+}
+
+static struct key_slot_request paper_request(const struct key_material *material)
+{
+    return (struct key_slot_request){.kind = KEY_FILE,
+                                     .grant = GRANT_ALL,
+                                     .label = "paper",
+                                     .material = material,
+                                     .created_us = clock_now_us(&clock_system)};
+}
+
+static bool new_paper(struct key_material **out, struct error *err)
+{
+    *out = key_material_new();
+    if (*out == NULL)
+        return error_no_memory(err, "a key");
+    (*out)->kind = KEY_FILE;
+    return true;
 }
 
 /* A key of its own, so that it can be removed when the sheet is lost. */
 static bool run_export(struct invocation *call, struct session *session, struct error *err)
 {
     uint8_t slot[KEY_ID_BYTES];
+    CLEANUP(key_material_cleanup) struct key_material *material = NULL;
     if (!invocation_has(call, "paper"))
         return error_set(err, ERROR_USAGE, "`mainstay repo key export` needs --paper");
-    CLEANUP(key_material_cleanup)
-    struct key_material *material = key_material_new();
-    if (material == NULL)
-        return error_no_memory(err, "a key");
-    material->kind = KEY_FILE;
+    if (!new_paper(&material, err))
+        return false;
     seal_random(material->key, sizeof material->key);
-    const struct key_slot_request request = {.kind = KEY_FILE,
-                                             .grant = GRANT_ALL,
-                                             .label = "paper",
-                                             .material = material,
-                                             .created_us = clock_now_us(&clock_system)};
+    const struct key_slot_request request = paper_request(material);
     return keyring_add(session->repository.keyring, &request, slot, err) &&
            print_sheet(call, &session->repository, slot, material->key, err);
 }
 
+/* The lines behind those of the key, back into the repository. */
+static bool recreate(const struct invocation *call, const struct key_material *material,
+                     const struct buf *sheet, struct error *err)
+{
+    uint8_t slot[KEY_ID_BYTES];
+    CLEANUP(session_close) struct session session = {0};
+    const struct key_slot_request request = paper_request(material);
+    if (sheet->len == SEAL_KEY_BYTES)
+        return error_set(err, ERROR_INVALID, "line %d of the recovery sheet is missing",
+                         SHEET_KEY_LINES + 1);
+    return session_open_store(&session, &call->config, err) &&
+           repository_recreate_keys(session.store, sheet->data + SEAL_KEY_BYTES,
+                                    sheet->len - SEAL_KEY_BYTES, &request, slot, err) &&
+           say(call, "recreated key", slot, err);
+}
+
+/* A key file that was made of the same sheet before is as good. */
+static bool make_key_file(const char *path, const struct key_material *material, struct error *err)
+{
+    struct error ignored;
+    CLEANUP(key_material_cleanup) struct key_material *there = NULL;
+    const struct key_options options = {.key_file = path};
+    if (key_file_make(path, material->key, err))
+        return true;
+    return err->kind == ERROR_EXISTS && key_material_load(&options, &there, &ignored) &&
+           seal_equal(there->key, material->key, SEAL_KEY_BYTES);
+}
+
+static bool import_sheet(const struct invocation *call, const char *from, const char *to,
+                         struct buf *sheet, struct error *err)
+{
+    struct buf text;
+    CLEANUP(key_material_cleanup) struct key_material *material = NULL;
+    buf_init(&text, SHEET_MAX_BYTES);
+    bool done = buf_reserve(&text, SHEET_MAX_BYTES) != NULL || error_no_memory(err, from);
+    done = done && file_read_all(from, &text, err) && buf_check(&text, from, err) &&
+           (buf_text(&text) != NULL || error_no_memory(err, from)) &&
+           recovery_sheet_read(buf_text(&text), sheet, err) && new_paper(&material, err);
+    secret_wipe(text.data, text.cap);
+    buf_release(&text);
+    if (!done)
+        return false;
+    memcpy(material->key, sheet->data, SEAL_KEY_BYTES);
+    return make_key_file(to, material, err) &&
+           (!invocation_has(call, "recreate") || recreate(call, material, sheet, err));
+}
+
 static bool run_import(const struct invocation *call, struct error *err)
 {
-    uint8_t key[SEAL_KEY_BYTES];
     const char *from = invocation_value(call, "from");
     const char *to = invocation_value(call, "new-key-file");
-    struct buf text;
+    struct buf sheet;
     if (from == NULL || to == NULL)
         return error_set(err, ERROR_USAGE,
                          "`mainstay repo key import` needs --from FILE and --new-key-file FILE");
-    buf_init(&text, SHEET_MAX_BYTES);
-    bool done = file_read_all(from, &text, err) && buf_check(&text, from, err) &&
-                (buf_text(&text) != NULL || error_no_memory(err, from)) &&
-                recovery_sheet_read(buf_text(&text), key, err) && key_file_make(to, key, err);
-    secret_wipe(key, sizeof key);
-    secret_wipe(text.data, text.cap);
-    buf_release(&text);
+    if (!seal_start(err))
+        return false;
+    buf_init(&sheet, SHEET_MAX_BYTES);
+    bool done = import_sheet(call, from, to, &sheet, err);
+    secret_wipe(sheet.data, sheet.cap);
+    buf_release(&sheet);
     return done;
 }
 
 /* --- all of it ----------------------------------------------------------------------------------
  */
 
-static const struct {
+struct action {
     const char *name;
+    const char *flags; /* that it takes, each between spaces */
     bool (*run)(struct invocation *call, struct session *session, struct error *err);
-} actions[] = {
-    {"list", run_list},     {"add", run_add},       {"remove", run_remove},
-    {"rotate", run_rotate}, {"rewrap", run_rewrap}, {"export", run_export},
 };
+
+static const struct action actions[] = {
+    {"list", "", run_list},
+    {"add", " grant label new-key-file new-key-command new-passphrase-file recipient ", run_add},
+    {"remove", " slot ", run_remove},
+    {"rotate", "", run_rotate},
+    {"rewrap", " label new-key-file new-key-command new-passphrase-file recipient ", run_rewrap},
+    {"export", " paper ", run_export},
+    {"import", " from new-key-file recreate ", NULL},
+};
+
+/* What an action cannot apply is an error, never ignored. */
+static bool check_flags(const struct invocation *call, const struct action *action,
+                        struct error *err)
+{
+    char word[TEXT_SIZE];
+    for (size_t i = 0; i < command_flag_count(call->command); i++) {
+        const char *name = call->command->flags[i].name;
+        (void)snprintf(word, sizeof word, " %s ", name);
+        if (invocation_has(call, name) && strstr(action->flags, word) == NULL)
+            return error_set(err, ERROR_USAGE, "`mainstay repo key %s` takes no --%s", action->name,
+                             name);
+    }
+    return true;
+}
+
+static bool run_action(struct invocation *call, const struct action *action, struct error *err)
+{
+    CLEANUP(session_close) struct session session = {0};
+    if (!check_flags(call, action, err))
+        return false;
+    if (action->run == NULL)
+        return run_import(call, err);
+    return open_sealed(&session, call, err) && action->run(call, &session, err);
+}
 
 static bool run_key(struct invocation *call, struct error *err)
 {
-    CLEANUP(session_close) struct session session = {0};
-    if (strcmp(call->operand, "import") == 0)
-        return run_import(call, err);
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
         if (strcmp(actions[i].name, call->operand) == 0)
-            return open_sealed(&session, call, err) && actions[i].run(call, &session, err);
+            return run_action(call, &actions[i], err);
     return error_set(err, ERROR_USAGE,
                      "there is no `mainstay repo key %.40s`: list, add, remove, rotate, rewrap, "
                      "export and import exist",
@@ -331,7 +474,9 @@ const struct command command_repo_key = {
         "can still open what there is, therefore rotate afterwards. rotate begins a new generation "
         "of data keys: what is stored stays readable, snapshots go on incrementally. rewrap "
         "replaces the key in use, for a new passphrase. export --paper prints a recovery sheet "
-        "with a key of its own; import makes a key file of a sheet that was typed in.",
+        "with a key of its own and a copy of the data keys; import makes a key file of a sheet "
+        "that "
+        "was typed in. A change that was interrupted is run again: make one change at a time.",
     .groups = GROUP_REPOSITORY | GROUP_LOG,
     .flags =
         {
@@ -339,7 +484,7 @@ const struct command command_repo_key = {
             {"grant", "all|write", "all",
              "add: a key that may only write takes snapshots and streams WAL, and opens no page "
              "or WAL that is stored."},
-            {"label", "TEXT", NULL, "add: what the key is called."},
+            {"label", "TEXT", NULL, "add, rewrap: what the key is called."},
             {"new-key-file", "FILE", NULL, "The new key: a file, made when it is not there."},
             {"new-key-command", "COMMAND", NULL, "The new key: what a program prints."},
             {"new-passphrase-file", "FILE", NULL, "The new key: a passphrase."},
@@ -348,6 +493,8 @@ const struct command command_repo_key = {
              "repository.signer, too."},
             {"paper", NULL, NULL, "export: print a recovery sheet."},
             {"from", "FILE", NULL, "import: the lines of a recovery sheet."},
+            {"recreate", NULL, NULL,
+             "import: store the data keys of the sheet in the repository, where keys/ is lost."},
         },
     .operand = "ACTION",
     .examples = {"mainstay repo key add --grant write --new-key-file /etc/mainstay/writer.key",

@@ -113,8 +113,9 @@ static bool run_show(struct invocation *call, struct error *err)
 
 struct tally {
     const char *key;
-    const char *words; /* behind the number */
+    const char *many; /* behind the number */
     uint64_t count;
+    const char *one; /* behind 1; NULL: the same */
 };
 
 static bool print_tallies(const struct invocation *call, const struct tally *tallies, size_t count,
@@ -133,7 +134,9 @@ static bool print_tallies(const struct invocation *call, const struct tally *tal
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || tallies[i].count > 0)
             buf_printf(&text, "%s%" PRIu64 " %s", i == 0 ? "" : ", ", tallies[i].count,
-                       tallies[i].words);
+                       tallies[i].one == NULL
+                           ? tallies[i].many
+                           : text_plural(tallies[i].count, tallies[i].one, tallies[i].many));
     }
     buf_printf(&text, "\n");
     return output_write(call, &text, err);
@@ -150,8 +153,8 @@ static bool cancel_of_run(struct connection *connection, const struct invocation
 static bool run_cancel(struct invocation *call, struct error *err)
 {
     uint64_t id = 0;
-    struct tally tallies[] = {{"cancelled", "notices cancelled", 0},
-                              {"left", "are out already", 0}};
+    struct tally tallies[] = {{"cancelled", "notices cancelled", 0, "notice cancelled"},
+                              {"left", "are out already", 0, "is out already"}};
     const char *run = invocation_value(call, "run");
     const char *reason = invocation_value(call, "reason");
     CLEANUP(connection_cleanup) struct connection *connection = NULL;
@@ -174,8 +177,9 @@ static bool run_redrive(struct invocation *call, struct error *err)
 {
     uint64_t id = 0;
     struct notice_filter filter;
-    struct tally tallies[] = {{"redriven", "notices will be tried again", 0},
-                              {"expired", "are past their end", 0}};
+    struct tally tallies[] = {
+        {"redriven", "notices will be tried again", 0, "notice will be tried again"},
+        {"expired", "are past their end", 0, "is past its end"}};
     CLEANUP(connection_cleanup) struct connection *connection = NULL;
     if (call->operand == NULL && invocation_value(call, "run") == NULL)
         return error_set(err, ERROR_USAGE,
@@ -235,7 +239,7 @@ static bool run_dispatch(struct invocation *call, struct error *err)
     if (!dispatcher_new(&options, &dispatcher, err) || !dispatch(call, dispatcher, &counts, err))
         return false;
     const struct tally tallies[] = {
-        {"sent", "notices sent", counts.sent},
+        {"sent", "notices sent", counts.sent, "notice sent"},
         {"retry", "to be tried again", counts.retried},
         {"dead", "given up", counts.dead},
         {"expired", "expired", counts.expired},

@@ -81,7 +81,8 @@ static bool print_unpinned(const struct invocation *call, const char *id, size_t
     }
     CLEANUP(buf_release) struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    buf_printf(&text, "snapshot %s: %zu pins removed\n", id, count);
+    buf_printf(&text, "snapshot %s: %zu %s removed\n", id, count,
+               text_plural(count, "pin", "pins"));
     return output_write(call, &text, err);
 }
 

@@ -100,6 +100,10 @@ static bool first_slot(const struct key_options *keys, struct key_material **mat
         return error_set(err, ERROR_USAGE,
                          "the first key is a key file, a command or a passphrase; recipients are "
                          "added with `mainstay repo key add`");
+    if (keys->signer != NULL)
+        return error_set(err, ERROR_USAGE,
+                         "cannot make a repository with repository.signer: its signer is made with "
+                         "it");
     if (!make_key_file(keys, err) || !key_material_load(keys, material, err))
         return false;
     *out = (struct key_slot_request){.kind = (*material)->kind,
@@ -136,7 +140,7 @@ static bool create(struct session *session, const struct config *config, struct 
         return false;
     if (keys.wish == ENCRYPTION_SEALED)
         return create_sealed(session, &settings, &keys, err);
-    if (key_options_given(&keys)) {
+    if (key_options_given(&keys) || keys.signer != NULL) {
         (void)error_set(err, ERROR_USAGE,
                         "cannot make a repository: a key is given, and encryption is not asked "
                         "for");

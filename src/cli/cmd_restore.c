@@ -128,16 +128,18 @@ static void put_summary(const struct invocation *call, const struct restore_resu
     const char *to = invocation_value(call, "to");
     buf_printf(out, "restored snapshot %s to ", result->info.id);
     output_put_clean(to == NULL ? "stdout" : to, out);
-    buf_printf(out, ", %s\n  %" PRIu64 " files, %s; fetched %s, wrote %s\n",
+    buf_printf(out, ", %s\n  %" PRIu64 " %s, %s; fetched %s, wrote %s\n",
                text_duration_us(result->duration_us, took), result->files,
-               text_bytes(result->bytes_total, total), text_bytes(result->bytes_fetched, fetched),
+               text_plural(result->files, "file", "files"), text_bytes(result->bytes_total, total),
+               text_bytes(result->bytes_fetched, fetched),
                text_bytes(result->bytes_written, written));
     if (result->recovery_timeline != 0)
         buf_printf(out, "  PostgreSQL will recover on timeline %" PRIu32 " when it is started\n",
                    result->recovery_timeline);
     if (invocation_has(call, "delta"))
-        buf_printf(out, "  %s were right already, %" PRIu64 " files removed\n",
-                   text_bytes(result->bytes_kept, kept), result->files_removed);
+        buf_printf(out, "  %s were right already, %" PRIu64 " %s removed\n",
+                   text_bytes(result->bytes_kept, kept), result->files_removed,
+                   text_plural(result->files_removed, "file", "files"));
 }
 
 static bool print_result(const struct invocation *call, const struct restore_result *result,

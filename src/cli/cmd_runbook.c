@@ -23,7 +23,8 @@ static bool add_broken(const struct runbook_problems *problems, struct value *it
 {
     char text[SMALL_TEXT];
     (void)snprintf(text, sizeof text, "not usable: %.200s (%zu %s)", problems->items[0].text,
-                   problems->error_count, problems->error_count == 1 ? "problem" : "problems");
+                   problems->error_count,
+                   text_plural(problems->error_count, "problem", "problems"));
     return value_set_text_lossy(item, "title", text, err) && value_set_bool(item, "ok", false, err);
 }
 

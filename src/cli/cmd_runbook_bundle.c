@@ -149,7 +149,8 @@ static bool print_bundle(const struct invocation *call, const struct bundle *bun
             return false;
     }
     output_put_clean(path, &text);
-    buf_printf(&text, ": %zu files, signed with key %s\n", bundle->count, key_id);
+    buf_printf(&text, ": %zu %s, signed with key %s\n", bundle->count,
+               text_plural(bundle->count, "file", "files"), key_id);
     if (list == NULL || !value_set_text(root, "key", key_id, err) ||
         !value_set_text_lossy(root, "bundle", path, err))
         return false;

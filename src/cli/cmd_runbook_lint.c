@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "runbook/runbook_lint.h"
 
 #include <stdlib.h>
@@ -145,8 +146,8 @@ static bool print_result(const struct lint_job *job, struct value *root, struct 
                output_value(job->call, root, err);
     if (job->errors + job->warnings > 0)
         buf_printf(job->text, "%zu %s, %zu %s\n", job->errors,
-                   job->errors == 1 ? "error" : "errors", job->warnings,
-                   job->warnings == 1 ? "warning" : "warnings");
+                   text_plural(job->errors, "error", "errors"), job->warnings,
+                   text_plural(job->warnings, "warning", "warnings"));
     return output_write(job->call, job->text, err);
 }
 

@@ -77,9 +77,10 @@ static void put_next(const struct invocation *call, const struct plan_sums *sums
         buf_printf(out, "\nNothing to do: no ticket to tag and nobody to write to.\n");
     else
         buf_printf(out,
-                   "\n%" PRIu64 " tags and %" PRIu64 " notices; %" PRIu64
-                   " customers get none, with the reason.\n",
-                   sums->tags, sums->notices, sums->suppressed);
+                   "\n%" PRIu64 " %s and %" PRIu64 " %s; %" PRIu64 " %s none, with the reason.\n",
+                   sums->tags, text_plural(sums->tags, "tag", "tags"), sums->notices,
+                   text_plural(sums->notices, "notice", "notices"), sums->suppressed,
+                   text_plural(sums->suppressed, "customer gets", "customers get"));
     buf_printf(out, "next: ");
     if (path == NULL) {
         put_again(call, out);

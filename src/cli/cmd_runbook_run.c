@@ -79,11 +79,13 @@ static void put_undo_step(const struct value *step, struct buf *out)
 {
     static const struct {
         const char *key;
-        const char *text;
+        const char *one;
+        const char *many;
     } counts[] = {
-        {"ready", "will be changed"},
-        {"conflicts", "stay: somebody has set the tag again"},
-        {"nothing", "are as they were, or gone"},
+        {"ready", "will be changed", "will be changed"},
+        {"conflicts", "stays: somebody has set the tag again",
+         "stay: somebody has set the tag again"},
+        {"nothing", "is as it was, or gone", "are as they were, or gone"},
     };
     const char *uses = "";
     const struct value *tags = NULL;
@@ -94,18 +96,22 @@ static void put_undo_step(const struct value *step, struct buf *out)
     if (!value_get_text(step, "uses", &uses, &none) || !value_get_u64(step, "count", &count, &none))
         return;
     if (strcmp(uses, "notice") == 0) {
-        buf_printf(out, "  %" PRIu64 " notices that are not sent are called back\n", count);
+        buf_printf(
+            out, "  %" PRIu64 " %s called back\n", count,
+            text_plural(count, "notice that is not sent is", "notices that are not sent are"));
         return;
     }
     if (value_get_array(step, "tags", &tags, &none) && value_at_object(tags, 0, &tag, &none) &&
         value_get_text(tag, "tag", &name, &none)) {
         buf_printf(out, "  remove ");
         output_put_clean(name, out);
-        buf_printf(out, ": %" PRIu64 " tickets in the ledger\n", count);
+        buf_printf(out, ": %" PRIu64 " %s in the ledger\n", count,
+                   text_plural(count, "ticket", "tickets"));
     }
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         if (value_get_u64(step, counts[i].key, &count, &none) && count > 0)
-            buf_printf(out, "      %" PRIu64 " %s\n", count, counts[i].text);
+            buf_printf(out, "      %" PRIu64 " %s\n", count,
+                       text_plural(count, counts[i].one, counts[i].many));
 }
 
 static bool show_undo(const struct invocation *call, const struct value *plan, size_t *out_steps,

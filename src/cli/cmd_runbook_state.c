@@ -106,7 +106,7 @@ static void put_exceptions(const struct value *report, struct buf *out)
         const struct value *item = view_item(list, i);
         buf_printf(out, "  %s: %" PRIu64 " %s%s %s", view_text(item, "step"),
                    view_number(item, "count"), view_text(item, "of"),
-                   view_number(item, "count") == 1 ? "" : "s", view_text(item, "what"));
+                   text_plural(view_number(item, "count"), "", "s"), view_text(item, "what"));
         put_ids(item, out);
         buf_printf(out, "\n");
     }
@@ -283,8 +283,8 @@ static bool run_audit_verify(struct invocation *call, struct error *err)
     if (call->json)
         return set_audit(root, &audit, err) && output_value(call, root, err);
     buf_init(&text, OUTPUT_MAX_BYTES);
-    buf_printf(&text, "%s: %" PRIu64 " events, intact, head %s\n", call->operand, audit.events,
-               audit.head);
+    buf_printf(&text, "%s: %" PRIu64 " %s, intact, head %s\n", call->operand, audit.events,
+               text_plural(audit.events, "event", "events"), audit.head);
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;

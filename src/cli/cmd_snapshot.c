@@ -42,9 +42,11 @@ static void put_pages(const struct snapshot_info *info, struct buf *out)
     if (info->bytes_stored > 0)
         (void)snprintf(ratio, sizeof ratio, "%.1f:1",
                        (double)info->data_bytes / (double)info->bytes_stored);
-    buf_printf(out, "  read %s in %" PRIu64 " files, stored %s in %" PRIu64 " new packs (%s)\n",
+    buf_printf(out, "  read %s in %" PRIu64 " %s, stored %s in %" PRIu64 " new %s (%s)\n",
                text_bytes(info->data_bytes, read), info->file_count,
-               text_bytes(info->bytes_stored, stored), info->packs_new, ratio);
+               text_plural(info->file_count, "file", "files"),
+               text_bytes(info->bytes_stored, stored), info->packs_new,
+               text_plural(info->packs_new, "pack", "packs"), ratio);
     buf_printf(out, "  pages: %" PRIu64 " changed, %" PRIu64 " reused, %" PRIu64 " in all\n",
                info->pages_stored, info->pages_reused, info->pages_total);
 }
@@ -343,7 +345,8 @@ static bool print_shown(const struct invocation *call, const struct snapshot_inf
     buf_init(&text, OUTPUT_MAX_BYTES);
     put_head(info, &text);
     put_pages(info, &text);
-    buf_printf(&text, "  needs %" PRIu64 " packs\n", info->pack_count);
+    buf_printf(&text, "  needs %" PRIu64 " %s\n", info->pack_count,
+               text_plural(info->pack_count, "pack", "packs"));
     put_position(info, &text);
     put_line("started", text_time_us(info->started_us, time), &text);
     put_line("finished", text_time_us(info->finished_us, time), &text);

@@ -253,9 +253,10 @@ static void put_wal(const struct status *status, struct buf *out)
         buf_printf(out, "WAL           none stored\n");
         return;
     }
-    buf_printf(out, "WAL           up to %s on timeline %" PRIu32 ", %s in %" PRIu64 " chunks%s\n",
+    buf_printf(out, "WAL           up to %s on timeline %" PRIu32 ", %s in %" PRIu64 " %s%s\n",
                text_lsn(from->wal_end_lsn, lsn), from->wal_timeline,
                text_bytes(from->wal_bytes, bytes), from->wal_count,
+               text_plural(from->wal_count, "chunk", "chunks"),
                from->wal_gap ? ", then a gap" : "");
 }
 

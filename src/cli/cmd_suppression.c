@@ -4,6 +4,7 @@
 #include "cli/output.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "notice/suppression.h"
 
 #include <errno.h>
@@ -58,7 +59,8 @@ static bool run_unsuppress(struct invocation *call, struct error *err)
     fill(call, &suppression);
     return helpdesk_session_open(&call->config, "notice unsuppress", &connection, err) &&
            suppression_remove(connection, &suppression, &removed, err) &&
-           print_line(call, "removed", removed, "suppressions removed", err);
+           print_line(call, "removed", removed,
+                      text_plural(removed, "suppression removed", "suppressions removed"), err);
 }
 
 static bool print_csv(const struct invocation *call, struct connection *connection,
@@ -121,7 +123,9 @@ static bool run_import(struct invocation *call, struct error *err)
     }
     CLEANUP(buf_release) struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    buf_printf(&text, "%" PRIu64 " suppressions added, %" PRIu64 " were there\n", added, known);
+    buf_printf(&text, "%" PRIu64 " %s added, %" PRIu64 " %s there\n", added,
+               text_plural(added, "suppression", "suppressions"), known,
+               text_plural(known, "was", "were"));
     return output_write(call, &text, err);
 }
 

@@ -62,6 +62,7 @@ static bool print_json(const struct invocation *call, const struct verify_report
 {
     CLEANUP(value_cleanup) struct value *root = value_new_object(err);
     if (root == NULL || !value_set_bool(root, "ok", report->problem_count == 0, err) ||
+        !value_set_bool(root, "opened", report->opened, err) ||
         !value_set_u64(root, "snapshots_checked", report->snapshots_checked, err) ||
         !value_set_u64(root, "packs_checked", report->packs_checked, err) ||
         !value_set_u64(root, "pages_checked", report->pages_checked, err) ||
@@ -85,7 +86,8 @@ static void put_problem(const struct verify_problem *problem, struct buf *out)
     buf_printf(out, ": ");
     output_put_clean(problem->text, out);
     if (problem->pages_hit > 0)
-        buf_printf(out, "; %" PRIu64 " pages", problem->pages_hit);
+        buf_printf(out, "; %" PRIu64 " %s", problem->pages_hit,
+                   text_plural(problem->pages_hit, "page", "pages"));
     buf_printf(out, "\n");
     if (problem->lost != NULL)
         buf_printf(out, "  lost: %s\n", problem->lost);
@@ -119,18 +121,24 @@ static bool print_text(const struct invocation *call, const struct verify_report
         put_problem(&report->problems[i], &text);
     for (size_t i = 0; i < report->gap_count; i++)
         put_gap(&report->gaps[i], &text);
-    buf_printf(&text,
-               "checked %" PRIu64 " snapshots, %" PRIu64 " packs, %" PRIu64 " pages, %" PRIu64
-               " WAL chunks; read %s\n",
-               report->snapshots_checked, report->packs_checked, report->pages_checked,
-               report->wal_checked, text_bytes(report->bytes_read, read));
+    buf_printf(
+        &text,
+        "checked %" PRIu64 " %s, %" PRIu64 " %s, %" PRIu64 " %s, %" PRIu64 " WAL %s; read %s\n",
+        report->snapshots_checked, text_plural(report->snapshots_checked, "snapshot", "snapshots"),
+        report->packs_checked, text_plural(report->packs_checked, "pack", "packs"),
+        report->pages_checked, text_plural(report->pages_checked, "page", "pages"),
+        report->wal_checked, text_plural(report->wal_checked, "chunk", "chunks"),
+        text_bytes(report->bytes_read, read));
     if (report->unreferenced_packs > 0)
-        buf_printf(&text, "%" PRIu64 " packs belong to no snapshot (harmless)\n",
-                   report->unreferenced_packs);
+        buf_printf(&text, "%" PRIu64 " %s to no snapshot (harmless)\n", report->unreferenced_packs,
+                   text_plural(report->unreferenced_packs, "pack belongs", "packs belong"));
+    if (!report->opened)
+        buf_printf(&text, "no page and no WAL was opened: this key may only write\n");
     if (report->problem_count == 0)
         buf_printf(&text, "everything is as it was stored\n");
     else
-        buf_printf(&text, "%zu objects are damaged or missing\n", report->problem_count);
+        buf_printf(&text, "%zu %s damaged or missing\n", report->problem_count,
+                   text_plural(report->problem_count, "object is", "objects are"));
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;

@@ -198,8 +198,9 @@ static bool print_merged(const struct invocation *call, const struct wal_merge_r
                value_set_u64(root, "wal_bytes", result->wal_bytes, err) &&
                output_value(call, root, err);
     buf_init(&text, OUTPUT_MAX_BYTES);
-    buf_printf(&text, "%" PRIu64 " merged chunks with %s of WAL replace %" PRIu64 "\n",
-               result->merges, text_bytes(result->wal_bytes, size), result->chunks_removed);
+    buf_printf(&text, "%" PRIu64 " merged %s with %s of WAL %s %" PRIu64 "\n", result->merges,
+               text_plural(result->merges, "chunk", "chunks"), text_bytes(result->wal_bytes, size),
+               text_plural(result->merges, "replaces", "replace"), result->chunks_removed);
     bool done = output_write(call, &text, err);
     buf_release(&text);
     return done;

@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "repository/keyring.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -110,8 +111,8 @@ void doctor_check_protection(struct check_list *list, struct store *store)
                   "older versions are kept, and no rule ever removes them: they cost space");
         check_fix(list, "Give the bucket a lifecycle rule with NoncurrentVersionExpiration.");
     } else {
-        check_add(list, name, CHECK_OK, "older versions are kept for %" PRIu64 " days",
-                  found.noncurrent_days);
+        check_add(list, name, CHECK_OK, "older versions are kept for %" PRIu64 " %s",
+                  found.noncurrent_days, text_plural(found.noncurrent_days, "day", "days"));
     }
     check_lock(list, &found);
 }
@@ -166,4 +167,64 @@ void doctor_check_repository(struct check_list *list, struct session *session,
     }
     text_hex(session->repository.id, sizeof session->repository.id, id);
     check_add(list, "repository.open", CHECK_OK, "repository %s can be opened", id);
+}
+
+struct key_census {
+    size_t all; /* slots that open what is written now */
+    size_t strangers;
+    char stranger[KEY_KEY_SIZE]; /* one of them */
+};
+
+static void count_keys(const struct keyring *keyring, const struct key_objects *objects,
+                       struct key_census *census)
+{
+    const uint8_t *current = keyring_current(keyring)->id;
+    for (size_t i = 0; i < objects->count; i++) {
+        const struct key_object *object = &objects->objects[i];
+        if (!keyring_vouches_for(keyring, object)) {
+            census->strangers++;
+            (void)key_object_key(object, census->stranger);
+        } else if (object->grant == GRANT_ALL &&
+                   memcmp(object->generation, current, KEY_ID_BYTES) == 0) {
+            census->all++;
+        }
+    }
+}
+
+static void add_census(struct check_list *list, const struct key_census *census, bool may_read)
+{
+    static const char name[] = "repository.keys";
+    if (census->strangers > 0) {
+        check_add(list, name, CHECK_FAILED,
+                  "somebody who may write to the store added %zu, \"%s\" among them: nothing is "
+                  "written for them",
+                  census->strangers, census->stranger);
+        check_fix(list, "Remove the object, and find out who can write there.");
+    } else if (census->all < 2) {
+        check_add(list, name, CHECK_WARNING,
+                  "one key opens what is stored: when it is lost, all is");
+        check_fix(list, "mainstay repo key export --paper");
+    } else {
+        check_add(list, name, CHECK_OK, "%zu keys open what is stored; this one %s", census->all,
+                  may_read ? "does" : "may only write: restores and drills need another");
+    }
+}
+
+void doctor_check_keys(struct check_list *list, const struct session *session)
+{
+    struct error err;
+    struct key_census census = {0};
+    const struct keyring *keyring = session->repository.keyring;
+    CLEANUP(key_objects_release) struct key_objects objects = {0};
+    if (keyring == NULL) {
+        check_add(list, "repository.keys", CHECK_OK,
+                  "the repository is not sealed: who can read the store can read the data");
+        return;
+    }
+    if (!key_objects_load(session->store, &objects, &err)) {
+        doctor_add_error(list, "repository.keys", &err);
+        return;
+    }
+    count_keys(keyring, &objects, &census);
+    add_census(list, &census, keyring_can_read(keyring));
 }

@@ -131,13 +131,16 @@ static bool put_selection_line(const struct value *selection, const char *name, 
         !value_get_u64(selection, "without_customer", &without, err) ||
         !value_get_u64(selection, "excluded", &excluded, err))
         return false;
-    buf_printf(out, "\n%s: %" PRIu64 " %s", name, count, of);
+    size_t cut = count == 1 && text_ends_with(of, "s") ? 1 : 0; /* "tickets", "orders" */
+    buf_printf(out, "\n%s: %" PRIu64 " %.*s", name, count, (int)(strlen(of) - cut), of);
     if (strcmp(of, "customers") != 0)
-        buf_printf(out, " of %" PRIu64 " customers", customers);
+        buf_printf(out, " of %" PRIu64 " %s", customers,
+                   text_plural(customers, "customer", "customers"));
     if (without > 0)
         buf_printf(out, ", %" PRIu64 " without a customer", without);
     if (excluded > 0)
-        buf_printf(out, "; %" PRIu64 " more are excluded", excluded);
+        buf_printf(out, "; %" PRIu64 " more %s excluded", excluded,
+                   text_plural(excluded, "is", "are"));
     buf_printf(out, "\n");
     return true;
 }
@@ -314,7 +317,7 @@ static bool put_approval(const struct value *planned, struct buf *out, struct er
         !value_get_i64(planned, "quorum", &quorum, err))
         return false;
     buf_printf(out, "%*s%" PRId64 " other %s%s%s\n", 2 * INDENT, "", quorum,
-               quorum == 1 ? "person" : "persons", *role == '\0' ? "" : ", ", role);
+               text_plural((uint64_t)quorum, "person", "persons"), *role == '\0' ? "" : ", ", role);
     return true;
 }
 
@@ -375,8 +378,8 @@ static bool put_overlap(const struct plan *plan, struct buf *out, struct error *
         if (!value_at_object(list, i, &item, err) || !value_get_text(item, "run", &run, err) ||
             !value_get_u64(item, "tickets", &tickets, err))
             return false;
-        buf_printf(out, "OVERLAP: %" PRIu64 " of these tickets are in run %s too, which is live\n",
-                   tickets, run);
+        buf_printf(out, "OVERLAP: %" PRIu64 " of these tickets %s in run %s too, which is live\n",
+                   tickets, text_plural(tickets, "is", "are"), run);
     }
     return true;
 }
@@ -393,7 +396,8 @@ static bool put_end(const struct plan *plan, struct buf *out, struct error *err)
         !value_get_u64(estimate, "seconds", &seconds, err) ||
         !value_get_text(estimate, "basis", &basis, err))
         return false;
-    buf_printf(out, "\nestimate: %" PRIu64 " batches, about %s (%s)\n", batches,
+    buf_printf(out, "\nestimate: %" PRIu64 " %s, about %s (%s)\n", batches,
+               text_plural(batches, "batch", "batches"),
                text_duration_us((int64_t)seconds * 1000000, duration), basis);
     buf_printf(out, "digest: %s\n", plan->digest);
     return true;

@@ -2,32 +2,35 @@
 
 #include "base/text.h"
 #include "codec/digest.h"
+#include "repository/keyring.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LINES = 4, LINE_BYTES = SEAL_KEY_BYTES / LINES, CHECK_BYTES = 2, GROUP_BYTES = 2 };
-enum { LINE_DIGITS = 2 * (LINE_BYTES + CHECK_BYTES) };
+enum { CHECK_BYTES = 2, GROUP_BYTES = 2, NUMBER_DIGITS = 4 };
+enum { LINE_DIGITS = 2 * (SHEET_LINE_BYTES + CHECK_BYTES) };
+enum { LINES_MAX = SHEET_KEY_LINES + KEYRING_COPY_MAX / SHEET_LINE_BYTES };
 
 static void check_of(unsigned number, const uint8_t *bytes, uint8_t out[CHECK_BYTES])
 {
     uint8_t hash[SHA256_BYTES];
-    uint8_t text[1 + LINE_BYTES] = {(uint8_t)number};
-    memcpy(text + 1, bytes, LINE_BYTES);
+    uint8_t text[2 + SHEET_LINE_BYTES] = {(uint8_t)number, (uint8_t)(number >> 8)};
+    memcpy(text + 2, bytes, SHEET_LINE_BYTES);
     digest_sha256(text, sizeof text, hash);
     memcpy(out, hash, CHECK_BYTES);
 }
 
-void recovery_sheet_put(const uint8_t key[SEAL_KEY_BYTES], struct buf *out)
+void recovery_sheet_put(unsigned first, const void *bytes, size_t len, struct buf *out)
 {
-    for (unsigned line = 0; line < LINES; line++) {
-        const uint8_t *bytes = key + (size_t)line * LINE_BYTES;
+    for (size_t at = 0; at + SHEET_LINE_BYTES <= len; at += SHEET_LINE_BYTES) {
+        const uint8_t *line = (const uint8_t *)bytes + at;
+        unsigned number = first + (unsigned)(at / SHEET_LINE_BYTES);
         uint8_t check[CHECK_BYTES];
-        check_of(line + 1, bytes, check);
-        buf_printf(out, "    %u:", line + 1);
-        for (unsigned i = 0; i < LINE_BYTES; i += GROUP_BYTES)
-            buf_printf(out, " %02x%02x", bytes[i], bytes[i + 1]);
+        check_of(number, line, check);
+        buf_printf(out, "  %3u:", number);
+        for (unsigned i = 0; i < SHEET_LINE_BYTES; i += GROUP_BYTES)
+            buf_printf(out, " %02x%02x", line[i], line[i + 1]);
         buf_printf(out, " - %02x%02x\n", check[0], check[1]);
     }
 }
@@ -50,35 +53,68 @@ static bool read_line(unsigned number, const char *line, size_t len, uint8_t *ou
                       struct error *err)
 {
     char digits[LINE_DIGITS + 1];
-    uint8_t bytes[LINE_BYTES + CHECK_BYTES];
+    uint8_t bytes[SHEET_LINE_BYTES + CHECK_BYTES];
     uint8_t check[CHECK_BYTES];
     bool good = take_digits(line, len, digits) && text_from_hex(digits, bytes, sizeof bytes);
     if (good)
         check_of(number, bytes, check);
-    if (!good || memcmp(check, bytes + LINE_BYTES, CHECK_BYTES) != 0)
+    if (!good || memcmp(check, bytes + SHEET_LINE_BYTES, CHECK_BYTES) != 0)
         return error_set(err, ERROR_INVALID,
                          "line %u of the recovery sheet is not as it was printed", number);
-    memcpy(out, bytes, LINE_BYTES);
+    memcpy(out, bytes, SHEET_LINE_BYTES);
     return true;
 }
 
-bool recovery_sheet_read(const char *text, uint8_t out[SEAL_KEY_BYTES], struct error *err)
+/* "12: ...": the number, and what stands behind it. 0: another line. */
+static unsigned take_number(const char *line, size_t len, size_t *out_behind)
 {
-    bool there[LINES] = {false};
+    unsigned number = 0;
+    size_t at = 0;
+    while (at < len && at < NUMBER_DIGITS && isdigit((unsigned char)line[at]))
+        number = number * 10 + (unsigned)(line[at++] - '0');
+    *out_behind = at + 1;
+    return at < len && line[at] == ':' && number <= LINES_MAX ? number : 0;
+}
+
+/* Up to the last line that is there all are, and no generation is there by half. */
+static bool check_whole(const bool *there, size_t last, struct error *err)
+{
+    size_t generation = KEYRING_COPY_GENERATION / SHEET_LINE_BYTES;
+    size_t whole = SHEET_KEY_LINES;
+    if (last > whole)
+        whole += KEYRING_COPY_HEAD / SHEET_LINE_BYTES + generation;
+    while (whole < last)
+        whole += generation;
+    for (size_t i = 1; i <= whole; i++)
+        if (!there[i])
+            return error_set(err, ERROR_INVALID, "line %zu of the recovery sheet is missing", i);
+    return true;
+}
+
+bool recovery_sheet_read(const char *text, struct buf *out, struct error *err)
+{
+    size_t last = 0;
+    bool there[LINES_MAX + 1] = {false};
+    uint8_t *bytes = buf_reserve(out, (size_t)LINES_MAX * SHEET_LINE_BYTES);
+    if (bytes == NULL)
+        return error_no_memory(err, "a recovery sheet");
     for (const char *line = text; line != NULL && *line != '\0';) {
+        size_t behind;
         const char *end = strchr(line, '\n');
         line += strspn(line, " \t");
         size_t len = end == NULL ? strlen(line) : end > line ? (size_t)(end - line) : 0;
-        if (len > 2 && line[0] >= '1' && line[0] <= '0' + LINES && line[1] == ':') {
-            unsigned number = (unsigned)(line[0] - '0');
-            if (!read_line(number, line + 2, len - 2, out + (size_t)(number - 1) * LINE_BYTES, err))
+        unsigned number = take_number(line, len, &behind);
+        if (number > 0) {
+            if (!read_line(number, line + behind, len - behind,
+                           bytes + (size_t)(number - 1) * SHEET_LINE_BYTES, err))
                 return false;
-            there[number - 1] = true;
+            there[number] = true;
+            last = number > last ? number : last;
         }
         line = end == NULL ? NULL : end + 1;
     }
-    for (unsigned i = 0; i < LINES; i++)
-        if (!there[i])
-            return error_set(err, ERROR_INVALID, "line %u of the recovery sheet is missing", i + 1);
+    if (!check_whole(there, last, err))
+        return false;
+    out->len += last * SHEET_LINE_BYTES;
     return true;
 }

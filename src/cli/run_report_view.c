@@ -144,8 +144,10 @@ static void give_backlog(const struct value *impact, line_fn give, void *context
     char figure[NOTE_SIZE];
     char note[NOTE_SIZE];
     (void)snprintf(figure, sizeof figure, "%" PRIu64 " open", view_number(impact, "open_now"));
-    (void)snprintf(note, sizeof note, "now; of this run's %" PRIu64 " tickets: %" PRIu64,
-                   view_number(impact, "of_run"), view_number(impact, "of_run_open"));
+    (void)snprintf(note, sizeof note, "now; of this run's %" PRIu64 " %s: %" PRIu64,
+                   view_number(impact, "of_run"),
+                   text_plural(view_number(impact, "of_run"), "ticket", "tickets"),
+                   view_number(impact, "of_run_open"));
     give(context, "Backlog", figure, note);
 }
 
@@ -233,8 +235,9 @@ void run_report_put_markdown(const struct value *report, const struct audit_resu
     each_impact(report, put_impact_line, out);
     for (size_t i = 0; i < ARRAY_LEN(report_parts); i++)
         put_part(report, &report_parts[i], out);
-    buf_printf(out, "\n## Audit\n\n%" PRIu64 " events, chain %s. Head `%s`.\n", audit->events,
-               audit->intact ? "intact" : "BROKEN", audit->head);
+    buf_printf(out, "\n## Audit\n\n%" PRIu64 " %s, chain %s. Head `%s`.\n", audit->events,
+               text_plural(audit->events, "event", "events"), audit->intact ? "intact" : "BROKEN",
+               audit->head);
     if (!audit->intact)
         buf_printf(out, "\nProblem: %s.\n", audit->problem);
 }
@@ -258,10 +261,11 @@ static void put_head(const struct value *report, const struct audit_result *audi
     buf_init(&note, CELL_MAX_BYTES);
     buf_init(&headline, CELL_MAX_BYTES);
     buf_printf(&headline, "%s: %s", view_text(run, "runbook"), view_text(run, "state"));
-    buf_printf(
-        &note, "Run %s, asked for by %s at %s; finished: %s. Audit: %" PRIu64 " events, chain %s.",
-        view_text(run, "id"), view_text(run, "requester"), view_text(run, "created"),
-        *finished == '\0' ? "no" : finished, audit->events, audit->intact ? "intact" : "BROKEN");
+    buf_printf(&note,
+               "Run %s, asked for by %s at %s; finished: %s. Audit: %" PRIu64 " %s, chain %s.",
+               view_text(run, "id"), view_text(run, "requester"), view_text(run, "created"),
+               *finished == '\0' ? "no" : finished, audit->events,
+               text_plural(audit->events, "event", "events"), audit->intact ? "intact" : "BROKEN");
     html_page_begin(view_text(run, "id"), out);
     html_page_verdict(
         audit->intact ? mood_of(view_text(run, "state")) : HTML_PAGE_BAD, buf_text(&headline),

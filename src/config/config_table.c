@@ -67,7 +67,7 @@ static const struct option_row table[OPTION_COUNT] = {
          .unset = "another way to open a sealed repository, or none",
          .example = "/etc/mainstay/repository.key",
          .help = "File with the key of a sealed repository: 64 hexadecimal digits. Made by `repo "
-                 "init` when it is not there. Nobody but its owner may read it."},
+                 "init` when it is not there. Nobody but its owner and group may read it."},
     [OPTION_REPOSITORY_KEY_COMMAND] =
         {.name = "repository.key-command",
          .type = OPTION_TEXT,

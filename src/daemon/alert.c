@@ -115,8 +115,9 @@ static bool drill_failed(const struct look *look, char text[ALERT_TEXT_SIZE])
 
 static bool unreadable(const struct look *look, char text[ALERT_TEXT_SIZE])
 {
-    (void)snprintf(text, ALERT_TEXT_SIZE, "%" PRIu64 " snapshots cannot be read",
-                   look->facts->unreadable_count);
+    (void)snprintf(text, ALERT_TEXT_SIZE, "%" PRIu64 " %s cannot be read",
+                   look->facts->unreadable_count,
+                   text_plural(look->facts->unreadable_count, "snapshot", "snapshots"));
     return look->facts->has_status && look->facts->unreadable_count > 0;
 }
 
@@ -157,8 +158,9 @@ static bool job_failed(const struct look *look, enum role_id role, char text[ALE
 {
     const struct job *job = &look->facts->jobs[role];
     bool counted = role != ROLE_STATUS && role != ROLE_COUNT_OBJECTS; /* store-down says it */
-    (void)snprintf(text, ALERT_TEXT_SIZE, "%s failed %" PRIu64 " times in a row (exit code %d)",
-                   job->role->name, job->failures_in_row, job->last_exit_code);
+    (void)snprintf(text, ALERT_TEXT_SIZE, "%s failed %" PRIu64 " %s in a row (exit code %d)",
+                   job->role->name, job->failures_in_row,
+                   text_plural(job->failures_in_row, "time", "times"), job->last_exit_code);
     if (job->failures_in_row > 0 && before)
         return counted && job->enabled;
     return counted && job->enabled && job->failures_in_row >= look->limits->failures;

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/config_fill.h"
 #include "daemon/service_notify.h"
 
@@ -77,8 +78,8 @@ static void take_settings(struct supervisor *supervisor, struct settings *fresh)
         restart_long_running(supervisor);
     if (listens_elsewhere(&before, &supervisor->settings) && !report_listen(supervisor, &err))
         log_error("daemon.listen", &err);
-    log_event(LOG_INFO, "daemon.reloaded", "configuration read again: %zu options changed",
-              changes);
+    log_event(LOG_INFO, "daemon.reloaded", "configuration read again: %zu %s changed", changes,
+              text_plural(changes, "option", "options"));
     settings_release(&before);
 }
 

@@ -286,10 +286,10 @@ static void read_failure(const struct process *process, struct failure *out)
 
 static void log_failure(const struct job *job, const struct failure *failure, int exit_code)
 {
-    log_event(LOG_WARNING, "job.failed",
-              "%s failed with exit code %d, %" PRIu64 " times in a row%s%s", job->role->name,
-              exit_code, job->failures_in_row, failure->message[0] == '\0' ? "" : ": ",
-              failure->message);
+    log_event(LOG_WARNING, "job.failed", "%s failed with exit code %d, %" PRIu64 " %s in a row%s%s",
+              job->role->name, exit_code, job->failures_in_row,
+              text_plural(job->failures_in_row, "time", "times"),
+              failure->message[0] == '\0' ? "" : ": ", failure->message);
 }
 
 /* What came due since the last run is due now. A repository without any snapshot gets one at once;

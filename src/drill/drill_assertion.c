@@ -203,11 +203,16 @@ static bool settle(struct drill_check *check, bool holds, char *expected, char *
     return false;
 }
 
+static char *show_rows(uint64_t rows)
+{
+    return text_format("%" PRIu64 " %s", rows, text_plural(rows, "row", "rows"));
+}
+
 static char *show(const struct drill_answer *answer)
 {
     if (answer->has_value)
         return strdup(answer->value);
-    return answer->rows == 1 ? strdup("NULL") : text_format("%" PRIu64 " rows", answer->rows);
+    return answer->rows == 1 ? strdup("NULL") : show_rows(answer->rows);
 }
 
 static bool judge_value(const struct drill_assertion *assertion, const struct drill_answer *answer,
@@ -237,8 +242,9 @@ static bool judge_rows(const struct drill_assertion *assertion, const struct dri
 {
     uint64_t wanted = 0;
     bool holds = text_to_u64(assertion->value, &wanted) && answer->rows == wanted;
-    return settle(check, holds, text_format("%s rows", assertion->value),
-                  text_format("%" PRIu64 " rows", answer->rows), err);
+    return settle(check, holds,
+                  text_format("%s %s", assertion->value, text_plural(wanted, "row", "rows")),
+                  show_rows(answer->rows), err);
 }
 
 static bool judge_source(const struct drill_assertion *assertion,

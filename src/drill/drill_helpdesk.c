@@ -199,7 +199,9 @@ static bool check_ledgers(struct drill_job *job, struct drill_check *check, stru
                                       text_format("run %s: %s", run, result.problem), err);
     }
     return drill_check_settle(check, true, "every chain is intact",
-                              text_format("%zu runs, all intact", query_rows(rows)), err);
+                              text_format("%zu %s intact", query_rows(rows),
+                                          text_plural(query_rows(rows), "run,", "runs, all")),
+                              err);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------

@@ -121,7 +121,9 @@ bool drill_check_pages(struct drill_job *job, struct drill_check *check, struct 
     const char *named = buf_text(&scan->named);
     char *found = scan->damaged == 0
                       ? text_format("%" PRIu64 " pages, all right", scan->pages)
-                      : text_format("%" PRIu64 " of %" PRIu64 " pages are damaged: %s",
-                                    scan->damaged, scan->pages, named == NULL ? "" : named);
+                      : text_format("%" PRIu64 " of %" PRIu64 " pages %s damaged: %s",
+                                    scan->damaged, scan->pages,
+                                    text_plural(scan->damaged, "is", "are"),
+                                    named == NULL ? "" : named);
     return drill_check_settle(check, scan->damaged == 0, "no damaged page", found, err);
 }

@@ -3,9 +3,9 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "postgres/wal_commit.h"
 #include "repository/restore_point.h"
-#include "restore/wal_segment.h"
+#include "repository/sealing.h"
+#include "restore/wal_walk.h"
 #include "restore/window.h"
 
 #include <assert.h>
@@ -18,7 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { ID_BYTES = 8, SEARCHED_SEGMENTS = 16, WAL_BLOCK_BYTES = 8192 };
+enum { ID_BYTES = 8, SEARCHED_SEGMENTS = 16 };
 
 /* Beside data and WAL: prefetched segments, and what the server itself writes. */
 #define SPARE_BYTES (UINT64_C(192) << 20)
@@ -44,43 +44,30 @@ const char *drill_target_kind(const struct drill_options *options)
 /* --- the end of the WAL --------------------------------------------------------------------------
  */
 
-struct searched {
-    const struct repository *repository;
-    const struct snapshot_info *info;
-    uint32_t timeline;
-    uint64_t reach;
+struct last_record {
+    bool found;
+    struct wal_record_place place;
 };
 
-/* The last record before the reach that is there completely: looked for in the last segments. */
-static bool find_last_record(const struct searched *in, bool *out_found,
-                             struct wal_record_place *out, struct error *err)
+static bool visit_last_record(void *context, const struct wal_piece *piece)
 {
-    const uint64_t size = in->info->wal_segment_bytes;
-    const struct wal_source source = {.system_identifier = in->info->system_identifier,
-                                      .segment_bytes = (uint32_t)size};
-    enum wal_segment_state state;
-    uint64_t start = (in->reach - 1) / size * size;
-    CLEANUP(free_pointer) uint8_t *bytes = malloc(size);
-    *out_found = false;
-    if (bytes == NULL)
-        return error_no_memory(err, "a WAL segment");
-    for (int i = 0; i < SEARCHED_SEGMENTS && start + size > in->info->stop_lsn; i++) {
-        const struct wal_segment segment = {
-            .timeline = in->timeline, .start_lsn = start, .end_lsn = start + size, .pad_gap = true};
-        if (!wal_segment_fetch(in->repository, &source, &segment, bytes, &state, err))
-            return false;
-        uint64_t there = in->reach - start < size ? in->reach - start : size;
-        const struct wal_piece piece = {.lsn = start,
-                                        .bytes = bytes,
-                                        .len = there,
-                                        .segment_bytes = (uint32_t)size,
-                                        .block_bytes = WAL_BLOCK_BYTES};
-        *out_found = state != WAL_SEGMENT_ABSENT && wal_last_record(&piece, out);
-        if (*out_found || state == WAL_SEGMENT_ABSENT || start < size)
-            return true;
-        start -= size;
-    }
-    return true;
+    struct last_record *last = context;
+    last->found = wal_last_record(piece, &last->place);
+    return last->found;
+}
+
+/* The last record before the reach that is there completely: looked for in the last segments. */
+static bool find_last_record(const struct repository *repository, const struct snapshot_info *info,
+                             uint32_t timeline, uint64_t reach, struct last_record *out,
+                             struct error *err)
+{
+    const struct wal_walk walk = {.repository = repository,
+                                  .info = info,
+                                  .timeline = timeline,
+                                  .reach = reach,
+                                  .segments_max = SEARCHED_SEGMENTS};
+    *out = (struct last_record){0};
+    return wal_walk_back(&walk, visit_last_record, out, err);
 }
 
 /* --- a random target -----------------------------------------------------------------------------
@@ -138,17 +125,13 @@ static bool collect_spans(const struct repository *repository, const struct reco
         return false;
     bool done = true;
     for (size_t i = 0; done && i < window_count; i++) {
-        bool found;
-        struct wal_record_place last;
-        const struct searched in = {.repository = repository,
-                                    .info = info_of(view, windows[i].last_snapshot),
-                                    .timeline = windows[i].timeline,
-                                    .reach = windows[i].last_lsn};
-        done = find_last_record(&in, &found, &last, err);
-        if (done && found && last.start_lsn >= windows[i].first_lsn)
+        struct last_record last;
+        done = find_last_record(repository, info_of(view, windows[i].last_snapshot),
+                                windows[i].timeline, windows[i].last_lsn, &last, err);
+        if (done && last.found && last.place.start_lsn >= windows[i].first_lsn)
             spans[(*count)++] = (struct drill_span){.timeline = windows[i].timeline,
                                                     .first_lsn = windows[i].first_lsn,
-                                                    .last_lsn = last.start_lsn};
+                                                    .last_lsn = last.place.start_lsn};
     }
     free(windows);
     return done;
@@ -241,8 +224,7 @@ static bool choose(const struct repository *repository, const struct drill_optio
                    const struct recovery_view *view, struct drill_plan *plan, struct error *err)
 {
     struct recovery_choice choice;
-    struct wal_record_place last;
-    bool found;
+    struct last_record last;
     plan->stored_us = newest_stored_us(view);
     if (options->choice == DRILL_LATEST)
         plan->target = (struct recovery_target){.kind = TARGET_LATEST};
@@ -256,13 +238,10 @@ static bool choose(const struct repository *repository, const struct drill_optio
         return false;
     plan->timeline = choice.timeline;
     plan->reach = choice.reach;
-    const struct searched in = {.repository = repository,
-                                .info = &choice.snapshot->info,
-                                .timeline = choice.timeline,
-                                .reach = choice.reach};
-    if (!find_last_record(&in, &found, &last, err))
+    if (!find_last_record(repository, &choice.snapshot->info, choice.timeline, choice.reach, &last,
+                          err))
         return false;
-    plan->last_record_end = found ? last.end_lsn : 0;
+    plan->last_record_end = last.found ? last.place.end_lsn : 0;
     return true;
 }
 
@@ -383,7 +362,8 @@ bool drill_plan(const struct repository *repository, const struct drill_options 
     uint8_t id[ID_BYTES];
     random_fill(options->random, id, sizeof id);
     text_hex(id, sizeof id, plan.id);
-    bool done = drill_scratch_check_path(options->scratch, err) && find_user(options, &plan, err) &&
+    bool done = repository_check_can_read(repository, "what snapshots hold", err) &&
+                drill_scratch_check_path(options->scratch, err) && find_user(options, &plan, err) &&
                 choose_or_find(repository, options, &plan, err);
     if (done) {
         drill_source_look(options, plan.system_identifier, &plan.source);

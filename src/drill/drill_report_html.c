@@ -1,6 +1,7 @@
 /* The page for people: verdict first, then why, then everything else. */
 #include "base/cleanup.h"
 #include "base/macros.h"
+#include "base/text.h"
 #include "document/chart.h"
 #include "document/html_page.h"
 #include "drill_report_internal.h"
@@ -22,9 +23,10 @@ static void put_verdict(const struct drill_proof *proof, struct buf *out)
 {
     char time[TEXT_SIZE];
     char note[NOTE_SIZE];
-    (void)snprintf(note, sizeof note, "%s. %zu checks passed, %zu failed, %zu skipped.",
+    (void)snprintf(note, sizeof note, "%s. %zu %s passed, %zu failed, %zu skipped.",
                    text_time_us(proof->started_us, time),
                    drill_report_count(proof, DRILL_CHECK_PASSED),
+                   text_plural(drill_report_count(proof, DRILL_CHECK_PASSED), "check", "checks"),
                    drill_report_count(proof, DRILL_CHECK_FAILED),
                    drill_report_count(proof, DRILL_CHECK_SKIPPED));
     html_page_begin(proof->passed ? "Restore drill: passed" : "Restore drill: FAILED", out);
@@ -217,7 +219,8 @@ static void put_trend(const struct trend *trend, struct columns *columns,
     for (size_t i = 0; i < columns->count; i++)
         columns->values[i] = trend->value(proof_at(proof, history, i));
     double last = columns->values[columns->count - 1];
-    (void)snprintf(text, sizeof text, "%zu drills; the last one: %s", columns->count,
+    (void)snprintf(text, sizeof text, "%zu %s; the last one: %s", columns->count,
+                   text_plural(columns->count, "drill", "drills"),
                    last < 0 ? "not known" : trend->format(last, now));
     const struct chart_line chart = {.id = trend->id,
                                      .title = trend->title,

@@ -143,9 +143,11 @@ static bool check_restore(struct drill_job *job, struct drill_check *check, stru
     take_result(job, begin_us, &result);
     restore_result_release(&result);
     return drill_check_settle(check, result.files_differ == 0, "every file as the server had it",
-                              text_format("%" PRIu64 " files, %s; %" PRIu64 " differ", result.files,
+                              text_format("%" PRIu64 " %s, %s; %" PRIu64 " %s", result.files,
+                                          text_plural(result.files, "file", "files"),
                                           text_bytes(result.bytes_total, bytes),
-                                          result.files_differ),
+                                          result.files_differ,
+                                          text_plural(result.files_differ, "differs", "differ")),
                               err);
 }
 
@@ -326,7 +328,10 @@ static char *describe_host(void)
     if (sysinfo(&info) != 0)
         return strdup("");
     uint64_t bytes = (uint64_t)info.totalram * info.mem_unit;
-    return text_format("%d processors, %s of memory", get_nprocs(), text_bytes(bytes, memory));
+    int count = get_nprocs();
+    return text_format("%d %s, %s of memory", count,
+                       text_plural((uint64_t)count, "processor", "processors"),
+                       text_bytes(bytes, memory));
 }
 
 static char *describe_target(const struct drill_plan *plan)

@@ -13,7 +13,7 @@
 
 enum { OBJECT_MAX_BYTES = 8192 };
 
-static bool check_may_change(const struct keyring *keyring, struct error *err)
+bool keyring_check_may_change(const struct keyring *keyring, struct error *err)
 {
     if (keyring->may_change)
         return true;
@@ -60,8 +60,6 @@ static void new_generation(uint64_t number, struct key_generation *out)
     seal_random(out->metadata, sizeof out->metadata);
     seal_random(out->content_secret, sizeof out->content_secret);
     seal_public_of(out->content_secret, out->content_public);
-    seal_derive(out->metadata, PURPOSE_SEALING, out->seal_key);
-    seal_derive(out->metadata, PURPOSE_DIGESTS, out->digest_key);
 }
 
 /* Everything of a slot that does not depend on the generation. */
@@ -132,87 +130,177 @@ static bool has_object(const struct key_objects *list, const uint8_t generation[
     return false;
 }
 
+/* Every generation that is known, for this slot. */
 static bool give_all(const struct keyring *keyring, const struct key_objects *list,
-                     const struct key_generation *extra, const struct key_object *slot,
-                     struct error *err)
+                     const struct key_object *slot, struct error *err)
 {
     for (size_t i = 0; i < keyring->count; i++)
         if (!has_object(list, keyring->generations[i]->id, slot->slot) &&
             !give(keyring->store, &keyring->scope, keyring->signing_seed, keyring->generations[i],
                   slot, err))
             return false;
-    return extra == NULL ||
-           give(keyring->store, &keyring->scope, keyring->signing_seed, extra, slot, err);
+    return true;
 }
 
-/* Every generation for every slot; with `extra` also that one. Slots that nobody vouches for are
- * given nothing. */
-static bool complete(const struct keyring *keyring, const struct key_generation *extra,
-                     struct error *err)
+static bool is_of(const struct key_object *object, const uint8_t slot[KEY_ID_BYTES])
+{
+    return memcmp(object->slot, slot, KEY_ID_BYTES) == 0;
+}
+
+/* Whether no earlier object of the list is of the same slot. */
+static bool is_first(const struct key_objects *list, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (is_of(&list->objects[i], list->objects[at].slot))
+            return false;
+    return true;
+}
+
+static bool check_made_here(const struct keyring *keyring, const struct key_objects *list,
+                            struct error *err)
+{
+    char name[KEY_KEY_SIZE];
+    for (size_t i = 0; i < list->count; i++)
+        if (!keyring_vouches_for(keyring, &list->objects[i]))
+            return error_set(err, ERROR_REFUSED,
+                             "cannot change keys while there is one that this repository did not "
+                             "make: \"%s\"",
+                             key_object_key(&list->objects[i], name));
+    return true;
+}
+
+/* Every generation for every slot. Slots that nobody vouches for are given nothing. */
+static bool complete(struct keyring *keyring, struct error *err)
 {
     CLEANUP(key_objects_release) struct key_objects list = {0};
-    if (!key_objects_load(keyring->store, &list, err))
+    if (!key_objects_load(keyring->store, &list, err) || !check_made_here(keyring, &list, err) ||
+        !keyring_take_generations(keyring, &list, err))
         return false;
     for (enum key_grant grant = GRANT_ALL; grant <= GRANT_WRITE; grant++)
         for (size_t i = 0; i < list.count; i++) {
             const struct key_object *slot = &list.objects[i];
-            bool first = true;
-            for (size_t j = 0; j < i && first; j++)
-                first = memcmp(list.objects[j].slot, slot->slot, KEY_ID_BYTES) != 0;
-            if (!first || slot->grant != grant)
-                continue;
-            if (!keyring_vouches_for(keyring, slot)) {
-                char name[KEY_KEY_SIZE];
-                return error_set(err, ERROR_REFUSED,
-                                 "cannot change keys while there is one that this repository did "
-                                 "not make: \"%s\"",
-                                 key_object_key(slot, name));
-            }
-            if (!give_all(keyring, &list, extra, slot, err))
+            if (slot->grant == grant && is_first(&list, i) && !give_all(keyring, &list, slot, err))
                 return false;
         }
     return true;
 }
 
+/* The slot that this key has already, with the same grant; NULL: none. */
+static bool find_same(const struct key_scope *scope, const struct key_objects *list,
+                      const struct key_slot_request *request, const struct key_object **out,
+                      struct error *err)
+{
+    uint8_t secret[SEAL_KEY_BYTES];
+    *out = NULL;
+    for (size_t i = 0; i < list->count && *out == NULL; i++) {
+        const struct key_object *slot = &list->objects[i];
+        bool same = is_first(list, i) && slot->grant == request->grant &&
+                    keyring_same_way(slot->kind, request->kind);
+        if (same && request->kind == KEY_RECIPIENT)
+            same = memcmp(slot->public_key, request->recipient, SEAL_KEY_BYTES) == 0;
+        else if (same && !keyring_slot_fits(scope, slot, request->material, secret, &same, err))
+            return false;
+        if (same)
+            *out = slot;
+    }
+    secret_wipe(secret, sizeof secret);
+    return true;
+}
+
+/* It ends with another look, for what somebody else changed meanwhile. */
 bool keyring_add(struct keyring *keyring, const struct key_slot_request *request,
                  uint8_t out_slot[KEY_ID_BYTES], struct error *err)
 {
     struct key_object slot;
-    struct key_objects none = {0};
-    if (!check_may_change(keyring, err) || !complete(keyring, NULL, err) ||
-        !new_slot(request, &keyring->scope, keyring->signer, &slot, err) ||
-        !give_all(keyring, &none, NULL, &slot, err))
+    const struct key_object *same;
+    CLEANUP(key_objects_release) struct key_objects list = {0};
+    if (!keyring_check_may_change(keyring, err) || !complete(keyring, err) ||
+        !key_objects_load(keyring->store, &list, err) ||
+        !find_same(&keyring->scope, &list, request, &same, err))
         return false;
-    memcpy(out_slot, slot.slot, KEY_ID_BYTES);
+    if (same == NULL && (!new_slot(request, &keyring->scope, keyring->signer, &slot, err) ||
+                         !give_all(keyring, &list, &slot, err) || !complete(keyring, err)))
+        return false;
+    memcpy(out_slot, same == NULL ? slot.slot : same->slot, KEY_ID_BYTES);
     return true;
 }
 
+/* Of the newest generation that anybody has, and the object that gives one to the own slot. */
+static uint64_t newest(const struct key_objects *list, const uint8_t own_slot[KEY_ID_BYTES],
+                       const struct key_object **out_own)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->objects[i].number > number)
+            number = list->objects[i].number;
+        if (is_of(&list->objects[i], own_slot))
+            *out_own = &list->objects[i];
+    }
+    return number;
+}
+
+/* First for the slot in use: whoever can make the next change can complete this one. */
 bool keyring_rotate(struct keyring *keyring, uint8_t out_generation[KEY_ID_BYTES],
                     struct error *err)
 {
     struct key_generation generation;
-    if (!check_may_change(keyring, err) || !complete(keyring, NULL, err))
+    const struct key_object *own = NULL;
+    CLEANUP(key_objects_release) struct key_objects list = {0};
+    if (!keyring_check_may_change(keyring, err) || !complete(keyring, err) ||
+        !key_objects_load(keyring->store, &list, err) || !check_made_here(keyring, &list, err))
         return false;
-    new_generation(keyring_current(keyring)->number + 1, &generation);
-    bool done = complete(keyring, &generation, err);
+    uint64_t number = newest(&list, keyring->slot, &own) + 1;
+    if (own == NULL)
+        return error_set(err, ERROR_REFUSED, "cannot change keys: the key in use was removed");
+    new_generation(number, &generation);
+    bool done = give(keyring->store, &keyring->scope, keyring->signing_seed, &generation, own,
+                     err) &&
+                complete(keyring, err);
     memcpy(out_generation, generation.id, KEY_ID_BYTES);
     secret_wipe(&generation, sizeof generation);
     return done;
 }
 
-/* Another slot that opens everything and was made by this repository. */
-static bool others_read(const struct keyring *keyring, const struct key_objects *list,
-                        const uint8_t slot[KEY_ID_BYTES])
+/* Another slot that opens this generation, or any (NULL), and was made by this repository. */
+static bool others_open(const struct keyring *keyring, const struct key_objects *list,
+                        const uint8_t slot[KEY_ID_BYTES], const uint8_t *generation)
 {
-    const uint8_t *current = keyring_current(keyring)->id;
     for (size_t i = 0; i < list->count; i++) {
         const struct key_object *object = &list->objects[i];
-        if (object->grant == GRANT_ALL && memcmp(object->slot, slot, KEY_ID_BYTES) != 0 &&
-            memcmp(object->generation, current, KEY_ID_BYTES) == 0 &&
+        if (object->grant == GRANT_ALL && !is_of(object, slot) &&
+            (generation == NULL || memcmp(object->generation, generation, KEY_ID_BYTES) == 0) &&
             keyring_vouches_for(keyring, object))
             return true;
     }
     return false;
+}
+
+/* Nothing that is stored may be lost with a slot, also when a change was interrupted. */
+static bool check_dispensable(const struct keyring *keyring, const struct key_objects *list,
+                              const uint8_t slot[KEY_ID_BYTES], struct error *err)
+{
+    char hex[KEY_ID_SIZE];
+    char generation[KEY_ID_SIZE];
+    text_hex(slot, KEY_ID_BYTES, hex);
+    if (!others_open(keyring, list, slot, NULL)) {
+        (void)error_set(err, ERROR_REFUSED,
+                        "cannot remove key %s: it is the last one that opens what is stored", hex);
+        return error_hint(err, "Add another one first: mainstay repo key add");
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        const struct key_object *object = &list->objects[i];
+        if (!is_of(object, slot) || object->grant != GRANT_ALL ||
+            !keyring_vouches_for(keyring, object) ||
+            others_open(keyring, list, slot, object->generation))
+            continue;
+        text_hex(object->generation, KEY_ID_BYTES, generation);
+        (void)error_set(err, ERROR_REFUSED,
+                        "cannot remove key %s: it alone opens key generation %s, because a change "
+                        "of keys was interrupted",
+                        hex, generation);
+        return error_hint(err, "Complete that with this key first: mainstay repo key rotate");
+    }
+    return true;
 }
 
 bool keyring_remove(struct keyring *keyring, const uint8_t slot[KEY_ID_BYTES], struct error *err)
@@ -221,23 +309,106 @@ bool keyring_remove(struct keyring *keyring, const uint8_t slot[KEY_ID_BYTES], s
     char hex[KEY_ID_SIZE];
     size_t removed = 0;
     CLEANUP(key_objects_release) struct key_objects list = {0};
-    text_hex(slot, KEY_ID_BYTES, hex);
-    if (!check_may_change(keyring, err) || !key_objects_load(keyring->store, &list, err))
+    if (!keyring_check_may_change(keyring, err) || !key_objects_load(keyring->store, &list, err) ||
+        !check_dispensable(keyring, &list, slot, err))
         return false;
-    if (!others_read(keyring, &list, slot)) {
-        (void)error_set(err, ERROR_REFUSED,
-                        "cannot remove key %s: it is the last one that opens what is stored", hex);
-        return error_hint(err, "Add another one first: mainstay repo key add");
-    }
     for (size_t i = 0; i < list.count; i++) {
-        if (memcmp(list.objects[i].slot, slot, KEY_ID_BYTES) != 0)
+        if (!is_of(&list.objects[i], slot))
             continue;
-        if (!store_remove(keyring->store, key_object_key(&list.objects[i], name), err))
-            return error_wrap(err, "could not remove key \"%s\"", name);
+        if (!store_remove(keyring->store, key_object_key(&list.objects[i], name), err)) {
+            (void)error_wrap(err, "could not remove key \"%s\"", name);
+            return error_hint(err, "Run it again: until then the key opens what it opened.");
+        }
         removed++;
     }
     if (removed > 0)
         return true;
+    text_hex(slot, KEY_ID_BYTES, hex);
     (void)error_set(err, ERROR_NOT_FOUND, "there is no key %s", hex);
     return error_hint(err, "List them with: mainstay repo key list");
+}
+
+/* --- a copy, and back ---------------------------------------------------------------------------
+ */
+
+enum { COPY_ID_BYTES = 8 };
+
+bool keyring_copy(const struct keyring *keyring, struct buf *out, struct error *err)
+{
+    if (!keyring_check_may_change(keyring, err))
+        return false;
+    buf_put(out, keyring->scope.repository, COPY_ID_BYTES);
+    buf_put(out, keyring->signing_seed, SEAL_KEY_BYTES);
+    for (size_t i = 0; i < keyring->count; i++) {
+        const struct key_generation *generation = keyring->generations[i];
+        buf_put(out, generation->id, KEY_ID_BYTES);
+        buf_put_u64(out, generation->number);
+        buf_put(out, generation->metadata, SEAL_KEY_BYTES);
+        buf_put(out, generation->content_secret, SEAL_KEY_BYTES);
+    }
+    return buf_check(out, "the copy of the keys", err);
+}
+
+static bool read_part(struct reader *reader, uint8_t *out, size_t len, struct error *err)
+{
+    const uint8_t *bytes;
+    if (!reader_bytes(reader, len, &bytes, err))
+        return false;
+    memcpy(out, bytes, len);
+    return true;
+}
+
+/* Its next generation for the slot, unless it is there. */
+static bool give_from(struct reader *reader, struct store *store, const struct key_scope *scope,
+                      const uint8_t seed[SEAL_KEY_BYTES], const struct key_objects *list,
+                      const struct key_object *slot, struct error *err)
+{
+    struct key_generation generation = {.can_read = true};
+    bool done = read_part(reader, generation.id, sizeof generation.id, err) &&
+                reader_u64(reader, &generation.number, err) &&
+                read_part(reader, generation.metadata, sizeof generation.metadata, err) &&
+                read_part(reader, generation.content_secret, sizeof generation.content_secret, err);
+    seal_public_of(generation.content_secret, generation.content_public);
+    done = done && (has_object(list, generation.id, slot->slot) ||
+                    give(store, scope, seed, &generation, slot, err));
+    secret_wipe(&generation, sizeof generation);
+    return done;
+}
+
+static bool read_head(struct reader *reader, const struct key_scope *scope,
+                      uint8_t out_seed[SEAL_KEY_BYTES], struct error *err)
+{
+    uint8_t id[COPY_ID_BYTES];
+    if (!read_part(reader, id, sizeof id, err) || !read_part(reader, out_seed, SEAL_KEY_BYTES, err))
+        return false;
+    return memcmp(id, scope->repository, sizeof id) == 0 ||
+           error_set(err, ERROR_INVALID, "these are the keys of another repository");
+}
+
+bool keyring_recreate(struct store *store, const struct key_scope *scope, const void *copy,
+                      size_t len, const struct key_slot_request *request,
+                      uint8_t out_slot[KEY_ID_BYTES], struct error *err)
+{
+    struct key_object slot;
+    struct reader reader;
+    uint8_t seed[SEAL_KEY_BYTES] = {0};
+    uint8_t signer[SEAL_KEY_BYTES];
+    const struct key_object *same = NULL;
+    CLEANUP(key_objects_release) struct key_objects list = {0};
+    reader_init(&reader, copy, len, "the copy of the keys");
+    bool done = seal_start(err) && read_head(&reader, scope, seed, err) &&
+                key_objects_load(store, &list, err) && find_same(scope, &list, request, &same, err);
+    if (done && same == NULL) {
+        key_sign_public(seed, signer);
+        done = new_slot(request, scope, signer, &slot, err);
+    } else if (done) {
+        slot = *same;
+    }
+    while (done && reader_left(&reader) > 0)
+        done = give_from(&reader, store, scope, seed, &list, &slot, err);
+    secret_wipe(seed, sizeof seed);
+    if (!done)
+        return false;
+    memcpy(out_slot, slot.slot, KEY_ID_BYTES);
+    return true;
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -55,22 +54,16 @@ static void cut_at_line_end(char *text, size_t len)
     text[strcspn(text, "\r\n")] = '\0';
 }
 
-/* The first line of a file that nobody but its owner can read. */
+/* The first line of a file, under the rule for all files with secrets. */
 static bool read_private(const char *path, char out[OUTPUT_MAX], struct error *err)
 {
-    size_t len;
-    struct stat status;
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return error_set_errno(err, errno, "could not open \"%s\"", path);
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0 && S_ISREG(status.st_mode)) {
-        (void)error_set(err, ERROR_REFUSED, "cannot use \"%s\": others can read or write it (%04o)",
-                        path, (unsigned)status.st_mode & 07777);
-        return error_hint(err, "Make it its owner's alone: chmod 600 %s", path);
-    }
-    if (!read_all(fd, out, OUTPUT_MAX - 1, &len))
-        return error_set_errno(err, errno, "could not read \"%s\"", path);
-    cut_at_line_end(out, len);
+    CLEANUP(secret_release) struct secret line = {0};
+    if (!secret_read_file(&line, path, err))
+        return false;
+    if (line.len >= OUTPUT_MAX)
+        return error_set(err, ERROR_INVALID, "the first line of \"%s\" is too long for a secret",
+                         path);
+    memcpy(out, line.text, line.len + 1);
     return true;
 }
 

@@ -21,9 +21,9 @@ void keyring_slot_secret(const uint8_t key[SEAL_KEY_BYTES], enum key_kind kind,
     seal_derive(key, PURPOSE_SLOT_PROOF, out_proof);
 }
 
-/* Whether the material is what this slot was made with; its secret is in the keyring then. */
-static bool fits(struct keyring *keyring, const struct key_object *object,
-                 const struct key_material *material, bool *out_fits, struct error *err)
+bool keyring_slot_fits(const struct key_scope *scope, const struct key_object *object,
+                       const struct key_material *material, uint8_t out_secret[SEAL_KEY_BYTES],
+                       bool *out_fits, struct error *err)
 {
     uint8_t key[SEAL_KEY_BYTES];
     uint8_t proof_key[SEAL_KEY_BYTES] = {0};
@@ -37,9 +37,9 @@ static bool fits(struct keyring *keyring, const struct key_object *object,
         secret_wipe(key, sizeof key);
         return false;
     }
-    keyring_slot_secret(key, material->kind, keyring->slot_secret, proof_key);
-    seal_public_of(keyring->slot_secret, public_key);
-    key_object_prove(object, &keyring->scope, proof_key, proof);
+    keyring_slot_secret(key, material->kind, out_secret, proof_key);
+    seal_public_of(out_secret, public_key);
+    key_object_prove(object, scope, proof_key, proof);
     bool same = seal_equal(public_key, object->public_key, sizeof public_key);
     bool proven = material->kind == KEY_RECIPIENT || seal_equal(proof, object->proof, sizeof proof);
     secret_wipe(key, sizeof key);
@@ -54,13 +54,45 @@ static bool fits(struct keyring *keyring, const struct key_object *object,
     return true;
 }
 
-/* Whether an earlier object of the list is of the same slot. */
+bool keyring_same_way(enum key_kind a, enum key_kind b)
+{
+    return a == b || (a == KEY_FILE && b == KEY_COMMAND) || (a == KEY_COMMAND && b == KEY_FILE);
+}
+
+/* Whether an earlier object of the list says the same about the slot: then it fits as that did. */
 static bool seen_before(const struct key_objects *list, size_t at)
 {
-    for (size_t i = 0; i < at; i++)
-        if (memcmp(list->objects[i].slot, list->objects[at].slot, KEY_ID_BYTES) == 0)
+    const struct key_object *object = &list->objects[at];
+    for (size_t i = 0; i < at; i++) {
+        const struct key_object *other = &list->objects[i];
+        if (memcmp(other->slot, object->slot, KEY_ID_BYTES) == 0 && other->kind == object->kind &&
+            other->grant == object->grant && other->cost.passes == object->cost.passes &&
+            other->cost.memory_bytes == object->cost.memory_bytes &&
+            memcmp(other->salt, object->salt, sizeof object->salt) == 0 &&
+            memcmp(other->public_key, object->public_key, sizeof object->public_key) == 0 &&
+            memcmp(other->proof, object->proof, sizeof object->proof) == 0 &&
+            memcmp(other->signer, object->signer, sizeof object->signer) == 0)
             return true;
+    }
     return false;
+}
+
+static size_t generations_of(const struct key_objects *list, const struct key_object *slot)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        count += memcmp(list->objects[i].slot, slot->slot, KEY_ID_BYTES) == 0;
+    return count;
+}
+
+/* One key may have several slots: the one that grants more, then the one with more generations
+ * (another one may have been left half made, or half removed). */
+static bool is_better(const struct key_objects *list, const struct key_object *object,
+                      const struct key_object *than)
+{
+    if (than == NULL || object->grant != than->grant)
+        return than == NULL || object->grant == GRANT_ALL;
+    return generations_of(list, object) > generations_of(list, than);
 }
 
 /* A key object that does not carry the signature it claims was changed: perhaps it was ours. */
@@ -77,45 +109,47 @@ static bool refuse_changed(const struct key_objects *list, const struct key_scop
     return true;
 }
 
-static bool no_slot_fits(const struct key_material *material, size_t tried, struct error *err)
+/* The same words whatever the store holds: they depend on what was configured alone. */
+static bool no_slot_fits(const struct key_material *material, struct error *err)
 {
-    static const char *const what[] = {[KEY_PASSPHRASE] = "this is not the passphrase",
-                                       [KEY_FILE] = "this is not the key file",
-                                       [KEY_COMMAND] = "the command did not print the key",
-                                       [KEY_RECIPIENT] = "this is not the key of a recipient"};
-    (void)error_set(err, ERROR_DENIED,
-                    "cannot open the repository: %s of any of its slots (%zu of that kind)",
-                    what[material->kind], tried);
-    return error_hint(err, "The names in keys/ and the kinds in those objects say which keys there "
+    static const char *const what[] = {
+        [KEY_PASSPHRASE] = "this is not the passphrase of any of its slots",
+        [KEY_FILE] = "this is not the key file of any of its slots",
+        [KEY_COMMAND] = "the command did not print the key of any of its slots",
+        [KEY_RECIPIENT] =
+            "none of its slots is for a recipient with this identity and this signer"};
+    (void)error_set(err, ERROR_DENIED, "cannot open the repository: %s", what[material->kind]);
+    if (material->has_signer && material->kind != KEY_RECIPIENT)
+        return error_hint(err, "repository.signer must be right, too.");
+    return error_hint(err, "The kinds and labels in the objects below keys/ say which keys there "
                            "are; `mainstay repo key list` with one of them shows more.");
 }
 
 static bool find_slot(struct keyring *keyring, const struct key_objects *list,
                       const struct key_material *material, struct error *err)
 {
-    size_t tried = 0;
+    uint8_t secret[SEAL_KEY_BYTES];
+    const struct key_object *best = NULL;
     for (size_t i = 0; i < list->count; i++) {
         bool ours;
         const struct key_object *object = &list->objects[i];
-        /* A key from a file may come from a command, too: the bytes decide. */
-        bool same_kind = object->kind == material->kind ||
-                         (object->kind == KEY_FILE && material->kind == KEY_COMMAND) ||
-                         (object->kind == KEY_COMMAND && material->kind == KEY_FILE);
-        if (!same_kind || (material->kind != KEY_PASSPHRASE && seen_before(list, i)))
+        if (!keyring_same_way(object->kind, material->kind) || seen_before(list, i))
             continue;
-        tried++;
-        if (!fits(keyring, object, material, &ours, err))
+        if (!keyring_slot_fits(&keyring->scope, object, material, secret, &ours, err))
             return false;
-        if (!ours)
-            continue;
-        if (material->has_signer &&
-            !seal_equal(material->signer, object->signer, sizeof material->signer))
+        if (!ours || (material->has_signer &&
+                      !seal_equal(material->signer, object->signer, sizeof material->signer)))
             continue; /* somebody else's: anybody can seal to a recipient */
+        if (!is_better(list, object, best))
+            continue;
+        best = object;
         memcpy(keyring->slot, object->slot, KEY_ID_BYTES);
         memcpy(keyring->signer, object->signer, SEAL_KEY_BYTES);
-        return true;
+        memcpy(keyring->slot_secret, secret, sizeof secret);
     }
-    return refuse_changed(list, &keyring->scope, err) && no_slot_fits(material, tried, err);
+    secret_wipe(secret, sizeof secret);
+    return best != NULL ||
+           (refuse_changed(list, &keyring->scope, err) && no_slot_fits(material, err));
 }
 
 /* --- its generations ----------------------------------------------------------------------------
@@ -190,19 +224,17 @@ static bool add_generation(struct keyring *keyring, const struct key_object *obj
     return true;
 }
 
-/* Generations of our slot that are not there yet. They stay where they are: pointers to them were
- * given away. */
-static bool take_generations(struct keyring *keyring, const struct key_objects *list,
-                             struct error *err)
+bool keyring_take_generations(struct keyring *keyring, const struct key_objects *list,
+                              struct error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct key_object *object = &list->objects[i];
         if (memcmp(object->slot, keyring->slot, KEY_ID_BYTES) != 0 ||
             find(keyring, object->generation) != NULL)
             continue;
-        if (keyring->count == GENERATIONS_MAX)
+        if (keyring->count == KEYRING_GENERATIONS_MAX)
             return error_set(err, ERROR_UNSUPPORTED, "cannot use more than %d key generations",
-                             GENERATIONS_MAX);
+                             KEYRING_GENERATIONS_MAX);
         if (!add_generation(keyring, object, err))
             return false;
     }
@@ -222,7 +254,8 @@ bool keyring_open(struct store *store, const struct key_scope *scope,
     keyring->self = keyring;
     keyring->scope = *scope;
     (void)pthread_mutex_init(&keyring->lock, NULL);
-    if (!find_slot(keyring, &list, material, err) || !take_generations(keyring, &list, err)) {
+    if (!find_slot(keyring, &list, material, err) ||
+        !keyring_take_generations(keyring, &list, err)) {
         keyring_free(keyring);
         return false;
     }
@@ -242,6 +275,8 @@ void keyring_free(struct keyring *keyring)
 
 const struct key_generation *keyring_current(const struct keyring *keyring)
 {
+    struct keyring *shared = keyring->self;
+    (void)pthread_mutex_lock(&shared->lock);
     const struct key_generation *best = keyring->generations[0];
     for (size_t i = 1; i < keyring->count; i++) {
         const struct key_generation *other = keyring->generations[i];
@@ -249,6 +284,7 @@ const struct key_generation *keyring_current(const struct keyring *keyring)
             (other->number == best->number && memcmp(other->id, best->id, KEY_ID_BYTES) > 0))
             best = other;
     }
+    (void)pthread_mutex_unlock(&shared->lock);
     return best;
 }
 
@@ -262,7 +298,7 @@ const struct key_generation *keyring_find(const struct keyring *keyring,
     (void)pthread_mutex_lock(&shared->lock);
     const struct key_generation *found = find(shared, id);
     if (found == NULL && key_objects_load(shared->store, &list, &ignored) &&
-        take_generations(shared, &list, &ignored))
+        keyring_take_generations(shared, &list, &ignored))
         found = find(shared, id);
     (void)pthread_mutex_unlock(&shared->lock);
     return found;

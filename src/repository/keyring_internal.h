@@ -6,8 +6,6 @@
 
 #include <pthread.h>
 
-enum { GENERATIONS_MAX = 256 };
-
 /* Numbers of derived keys (FORMAT.md, "Keys"). */
 enum {
     PURPOSE_SEALING = 1,     /* of a metadata key */
@@ -27,11 +25,26 @@ struct keyring {
     uint8_t signing_seed[SEAL_KEY_BYTES]; /* may_change only */
     pthread_mutex_t lock;                 /* generations, count */
     size_t count;
-    struct key_generation *generations[GENERATIONS_MAX]; /* a locked page each */
+    struct key_generation *generations[KEYRING_GENERATIONS_MAX]; /* a locked page each */
 };
 
 /* The X25519 secret of a slot and the key of its proof (left alone for a recipient). */
 void keyring_slot_secret(const uint8_t key[SEAL_KEY_BYTES], enum key_kind kind,
                          uint8_t out_secret[SEAL_KEY_BYTES], uint8_t out_proof[SEAL_KEY_BYTES]);
+
+/* Whether two kinds of keys can be the same one: a key from a file may come from a command, too. */
+bool keyring_same_way(enum key_kind a, enum key_kind b);
+
+/* Whether the material is what this slot was made with; out_secret is its secret then. Of that kind
+ * (keyring_same_way). ERROR_REFUSED: it fits, and the proof is not right. */
+MUST_CHECK bool keyring_slot_fits(const struct key_scope *scope, const struct key_object *object,
+                                  const struct key_material *material,
+                                  uint8_t out_secret[SEAL_KEY_BYTES], bool *out_fits,
+                                  struct error *err);
+
+/* Generations of the own slot that are not there yet. They stay where they are: pointers to them
+ * were given away. */
+MUST_CHECK bool keyring_take_generations(struct keyring *keyring, const struct key_objects *list,
+                                         struct error *err);
 
 #endif

@@ -3,7 +3,8 @@
  *
  * Frames and pack buffers are allocated once and go round through the `free` queues: that is the
  * bound on memory. The assembler takes frames strictly in order, so packs hold the pages in the
- * order in which they came.
+ * order in which they came; what it does is all that is not done side by side, so it only copies.
+ * Sealing and hashing are the put threads' work.
  */
 #include "repository/pack_writer.h"
 
@@ -195,20 +196,7 @@ static bool pack_is_full(const struct pack_writer *writer, const struct pack_bui
            build->index.page_count + job->pages > PACK_MAX_PAGES;
 }
 
-static void seal_frame(struct pack_build *build, struct pack_frame *frame,
-                       const struct frame_job *job)
-{
-    const struct pack_index *index = &build->index;
-    struct seal_place place = {
-        .kind = OBJECT_PACK, .id = index->seal, .name = "", .position = index->frame_count - 1};
-    uint8_t *to = buf_reserve(&build->bytes, job->stored_bytes + SEAL_OVERHEAD);
-    if (to == NULL)
-        return; /* the buffer remembers, and close_pack says so */
-    content_seal(index->sealed_by, &place, index->content_key, job->stored, job->stored_bytes, to);
-    frame->stored_bytes += SEAL_OVERHEAD;
-    build->bytes.len += frame->stored_bytes;
-}
-
+/* A frame of a sealed pack gets its room here and is sealed in it by the put thread. */
 static void append_frame(struct pack_build *build, const struct frame_job *job)
 {
     struct pack_index *index = &build->index;
@@ -221,32 +209,24 @@ static void append_frame(struct pack_build *build, const struct frame_job *job)
     };
     memcpy(index->page_hashes + index->page_count, job->hashes, job->pages * sizeof job->hashes[0]);
     index->page_count += job->pages;
-    if (index->sealed_by != NULL)
-        seal_frame(build, &index->frames[index->frame_count - 1], job);
-    else
+    if (index->sealed_by == NULL) {
         buf_put(&build->bytes, job->stored, job->stored_bytes);
-}
-
-/* Behind the frames: the index. The key of the pack is not needed any more. */
-static bool put_tail(const struct pack_writer *writer, struct pack_build *build, struct error *err)
-{
-    size_t frames_end = build->bytes.len;
-    if (build->index.sealed_by == NULL) {
-        pack_index_put(&build->bytes, &build->index);
-        build->index_bytes = (uint32_t)(build->bytes.len - frames_end - PACK_TRAILER_BYTES);
-        return true;
+        return;
     }
-    bool done = pack_sealed_tail_put(writer->repository, &build->bytes, &build->index,
-                                     build->wrapped, &build->index_bytes, err);
-    secret_wipe(build->index.content_key, sizeof build->index.content_key);
-    return done;
+    struct pack_frame *frame = &index->frames[index->frame_count - 1];
+    frame->stored_bytes += SEAL_OVERHEAD;
+    uint8_t *to = buf_reserve(&build->bytes, frame->stored_bytes);
+    if (to == NULL)
+        return; /* the buffer remembers, and close_pack says so */
+    memcpy(to + SEAL_NONCE_BYTES, job->stored, job->stored_bytes);
+    build->bytes.len += frame->stored_bytes;
 }
 
 /* Hands a pack with pages in it to the put threads. False when the writer failed meanwhile. */
 static bool close_pack(struct pack_writer *writer, struct pack_build *build)
 {
     struct error err;
-    if (!put_tail(writer, build, &err) || !buf_check(&build->bytes, "a pack", &err)) {
+    if (!buf_check(&build->bytes, "a pack", &err)) {
         fail(writer, &err);
         return false;
     }
@@ -315,10 +295,41 @@ static bool record_pack(struct pack_writer *writer, const struct pack_build *bui
     return done;
 }
 
-static bool put_pack(struct pack_writer *writer, const struct pack_build *build, struct error *err)
+static void seal_frames(struct pack_build *build)
+{
+    const struct pack_index *index = &build->index;
+    struct seal_place place = {.kind = OBJECT_PACK, .id = index->seal, .name = ""};
+    for (uint32_t i = 0; i < index->frame_count; i++) {
+        uint8_t *at = build->bytes.data + index->frames[i].offset;
+        place.position = i;
+        content_seal(index->sealed_by, &place, index->content_key, at + SEAL_NONCE_BYTES,
+                     index->frames[i].stored_bytes - SEAL_OVERHEAD, at);
+    }
+}
+
+/* Behind the frames: the index. The key of the pack is not needed any more. */
+static bool finish_pack(const struct pack_writer *writer, struct pack_build *build,
+                        struct error *err)
+{
+    size_t frames_end = build->bytes.len;
+    if (build->index.sealed_by == NULL) {
+        pack_index_put(&build->bytes, &build->index);
+        build->index_bytes = (uint32_t)(build->bytes.len - frames_end - PACK_TRAILER_BYTES);
+        return buf_check(&build->bytes, "a pack", err);
+    }
+    seal_frames(build);
+    bool done = pack_sealed_tail_put(writer->repository, &build->bytes, &build->index,
+                                     build->wrapped, &build->index_bytes, err);
+    secret_wipe(build->index.content_key, sizeof build->index.content_key);
+    return done && buf_check(&build->bytes, "a pack", err);
+}
+
+static bool put_pack(struct pack_writer *writer, struct pack_build *build, struct error *err)
 {
     uint8_t id[PACK_ID_BYTES];
     char key[PACK_KEY_SIZE];
+    if (!finish_pack(writer, build, err))
+        return false;
     digest_sha256(build->bytes.data, build->bytes.len, id);
     /* An object that already has this name has these bytes: names are hashes of the content. */
     if (!store_put(writer->repository->store, pack_key(id, key), build->bytes.data,

@@ -245,7 +245,9 @@ static bool check_wish(const struct key_options *keys, bool sealed, struct error
         return error_set(err, ERROR_REFUSED,
                          "cannot use this repository: repository.encryption is \"none\", and the "
                          "repository is sealed");
-    if (sealed || keys == NULL || (keys->wish != ENCRYPTION_SEALED && !key_options_given(keys)))
+    bool asked = keys != NULL && (keys->wish == ENCRYPTION_SEALED || key_options_given(keys) ||
+                                  keys->signer != NULL);
+    if (sealed || !asked)
         return true;
     (void)error_set(err, ERROR_REFUSED,
                     "cannot use this repository: the configuration asks for encryption, and the "
@@ -293,6 +295,23 @@ bool repository_open_with(struct store *store, const struct key_options *keys,
 bool repository_open(struct store *store, struct repository *out, struct error *err)
 {
     return repository_open_with(store, NULL, out, err);
+}
+
+bool repository_recreate_keys(struct store *store, const void *copy, size_t len,
+                              const struct key_slot_request *request,
+                              uint8_t out_slot[KEY_ID_BYTES], struct error *err)
+{
+    bool sealed = false;
+    struct key_scope scope;
+    struct repository repository;
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, CONFIG_MAX_BYTES);
+    if (!read_repository(store, &text, &repository, &sealed, err))
+        return false;
+    if (!sealed)
+        return error_set(err, ERROR_REFUSED, "this repository is not sealed: it has no keys");
+    scope_of(&repository, &text, &scope);
+    return keyring_recreate(store, &scope, copy, len, request, out_slot, err);
 }
 
 void repository_close(struct repository *repository)

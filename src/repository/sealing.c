@@ -121,6 +121,9 @@ bool metadata_open(const struct repository *repository, const struct seal_place 
         return false;
     if (len < SEAL_OVERHEAD)
         return error_set(err, ERROR_CORRUPT, "%s is damaged: it ends too early", what);
+    if (len > out->max_bytes - out->len)
+        return error_set(err, ERROR_CORRUPT, "%s is damaged: piece %llu cannot have %zu bytes",
+                         what, (unsigned long long)place->position, len);
     uint8_t *to = buf_reserve(out, len);
     if (to == NULL)
         return error_no_memory(err, what);

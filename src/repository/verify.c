@@ -278,7 +278,7 @@ static bool note_result(struct verify_job *job, size_t first, bool sound, struct
     bool keep_going = sound || verify_is_about_the_object(err->kind);
     (void)pthread_mutex_lock(&job->lock);
     report->packs_checked++;
-    report->pages_checked += sound ? ref->page_count : 0;
+    report->pages_checked += sound && report->opened ? ref->page_count : 0;
     report->bytes_read += ref->size_bytes;
     if (!sound && keep_going) {
         memcpy(text, err->text, sizeof text);
@@ -472,7 +472,7 @@ static bool run(struct verify_job *job, struct error *err)
 bool verify_run(const struct repository *repository, const struct verify_options *options,
                 struct verify_report *out, struct error *err)
 {
-    struct verify_report report = {0};
+    struct verify_report report = {.opened = repository_can_read(repository)};
     struct verify_job job = {.repository = repository, .options = options, .report = &report};
     bool done = catalog_load(repository, &job.catalog, err) && run(&job, err);
     catalog_release(&job.catalog);

@@ -15,7 +15,7 @@ enum {
     PAGE_OF_WAL = 8192,
     ROW_BYTES = 8,
     PART_BYTES = 8 + 16 + 8 + 8 + CONTENT_WRAPPED_BYTES + 3 * 32,
-    HEAD_MAX_BYTES = 8 << 20, /* 40,000 parts */
+    HEAD_MAX_BYTES = WAL_JOIN_MAX_BYTES, /* 70,000 parts: the heads are in the objects */
     FIRST_READ_BYTES = 64 << 10,
     WHOLE_READ_BYTES = 1 << 20,
     OBJECT_MAX_BYTES = 2 * WAL_CHUNK_MAX_BYTES + HEAD_MAX_BYTES,
@@ -397,7 +397,7 @@ static size_t head_length(const struct wal_chunk *chunk, const uint8_t *bytes)
     struct reader reader;
     struct error ignored;
     reader_init(&reader, bytes + SEALED_HEAD_BYTES, 4, "");
-    if (!reader_u32(&reader, &len, &ignored) || len > HEAD_MAX_BYTES ||
+    if (!reader_u32(&reader, &len, &ignored) || len > HEAD_MAX_BYTES + SEAL_OVERHEAD ||
         len > chunk->size_bytes - FIXED_BYTES)
         return 0;
     return FIXED_BYTES + (size_t)len;
@@ -716,7 +716,7 @@ bool wal_chunk_join(const struct repository *repository, const struct wal_chunk 
     CLEANUP(buf_release) struct buf bytes;
     buf_init(&frames, OBJECT_MAX_BYTES);
     buf_init(&bytes, OBJECT_MAX_BYTES);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && chunks[i].start_lsn <= reach; i++)
         if (chunks[i].end_lsn > reach &&
             !join_chunk(repository, &chunks[i], &reach, &index, &frames, err))
             return false;

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "postgres/control_file.h"
+#include "repository/sealing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,8 @@ static bool load_once(struct restore_job *job, struct error *err)
 /* What was removed between the list and the lease is not in the next list. */
 bool restore_load(struct restore_job *job, struct error *err)
 {
+    if (!repository_check_can_read(job->repository, "what snapshots hold", err))
+        return false;
     for (int tries_left = LOAD_TRIES; !load_once(job, err); tries_left--)
         if (err->kind != ERROR_NOT_FOUND || job->lease.store == NULL || tries_left <= 1)
             return false;

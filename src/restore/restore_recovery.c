@@ -5,9 +5,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "postgres/wal_commit.h"
 #include "repository/restore_point.h"
-#include "restore/wal_segment.h"
+#include "restore/wal_walk.h"
 #include "restore/window.h"
 
 #include <errno.h>
@@ -19,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { AUTO_CONF_MAX = 4 << 20, COMMIT_SEGMENTS = 64, WAL_BLOCK_BYTES = 8192 };
+enum { AUTO_CONF_MAX = 4 << 20, COMMIT_SEGMENTS = 64 };
 
 bool restore_has_recovery(const struct restore_job *job)
 {
@@ -40,40 +39,25 @@ static bool look_up_name(struct restore_job *job, struct recovery_target *target
     return err->kind == ERROR_NOT_FOUND && job->options->snapshot != NULL;
 }
 
+static bool visit_last_commit(void *context, const struct wal_piece *piece)
+{
+    int64_t *last_us = context;
+    *last_us = wal_last_commit_us(piece);
+    return *last_us != 0;
+}
+
 /* The latest end of a transaction before `choice->reach`: looked for in the last segments of the
  * WAL, back to the snapshot; *out_us 0: there is none in them. */
 static bool find_last_commit(const struct restore_job *job, const struct recovery_choice *choice,
                              int64_t *out_us, struct error *err)
 {
-    const struct snapshot_info *info = &choice->snapshot->info;
-    const uint64_t size = info->wal_segment_bytes;
-    const struct wal_source source = {.system_identifier = info->system_identifier,
-                                      .segment_bytes = (uint32_t)size};
-    enum wal_segment_state state = WAL_SEGMENT_WHOLE;
-    uint64_t start = (choice->reach - 1) / size * size;
-    CLEANUP(free_pointer) uint8_t *bytes = malloc(size);
+    const struct wal_walk walk = {.repository = job->repository,
+                                  .info = &choice->snapshot->info,
+                                  .timeline = choice->timeline,
+                                  .reach = choice->reach,
+                                  .segments_max = COMMIT_SEGMENTS};
     *out_us = 0;
-    if (bytes == NULL)
-        return error_no_memory(err, "a WAL segment");
-    for (int i = 0; i < COMMIT_SEGMENTS && *out_us == 0 && start + size > info->stop_lsn; i++) {
-        struct wal_segment segment = {.timeline = choice->timeline,
-                                      .start_lsn = start,
-                                      .end_lsn = start + size,
-                                      .pad_gap = true};
-        if (!wal_segment_fetch(job->repository, &source, &segment, bytes, &state, err))
-            return false;
-        if (state == WAL_SEGMENT_ABSENT || start < size)
-            return true; /* an ancestor's: what it says is not looked for */
-        const struct wal_piece piece = {.lsn = start,
-                                        .bytes = bytes,
-                                        .len = choice->reach - start < size ? choice->reach - start
-                                                                            : size,
-                                        .segment_bytes = (uint32_t)size,
-                                        .block_bytes = WAL_BLOCK_BYTES};
-        *out_us = wal_last_commit_us(&piece);
-        start -= size;
-    }
-    return true;
+    return wal_walk_back(&walk, visit_last_commit, out_us, err);
 }
 
 /* PostgreSQL stops at the first transaction that ended later than the target, and fails when the
@@ -87,8 +71,7 @@ static bool check_time(const struct restore_job *job, const struct recovery_view
     bool at_it = job->target.exclusive;
     if (job->target.kind != TARGET_TIME)
         return true;
-    if (!restore_check_segment_size(&choice->snapshot->info, err) ||
-        !find_last_commit(job, choice, &last_us, err))
+    if (!find_last_commit(job, choice, &last_us, err))
         return false;
     if (last_us == 0 || last_us > job->target.time_us || (at_it && last_us == job->target.time_us))
         return true;

@@ -127,8 +127,9 @@ static void check_tail(struct chain *chain, int64_t count, const char *head)
     if (!result->intact)
         return;
     if (chain->seq != count)
-        (void)broken(chain, "the run had %" PRId64 " events, %" PRId64 " are there", count,
-                     chain->seq);
+        (void)broken(chain, "the run had %" PRId64 " %s, %" PRId64 " %s there", count,
+                     text_plural((uint64_t)count, "event", "events"), chain->seq,
+                     text_plural((uint64_t)chain->seq, "is", "are"));
     else if (strcmp(result->head, head) != 0)
         (void)broken(chain, "the last event is not the one that the run ended with");
     else if (chain->known_head != NULL && !chain->known_found)

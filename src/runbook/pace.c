@@ -67,8 +67,8 @@ bool run_pace_must_wait(const struct run_pace *pace, const struct server_load *l
     else if (load->sees_all && pace->max_active_backends > 0 &&
              load->active > pace->max_active_backends)
         (void)snprintf(reason, PACE_REASON_SIZE,
-                       "%" PRIu64 " active sessions, the runbook allows %" PRIu64, load->active,
-                       pace->max_active_backends);
+                       "%" PRIu64 " active %s, the runbook allows %" PRIu64, load->active,
+                       text_plural(load->active, "session", "sessions"), pace->max_active_backends);
     else if (load->sees_all && pace->max_replica_lag_us > 0 &&
              load->replica_lag_us > pace->max_replica_lag_us)
         (void)snprintf(reason, PACE_REASON_SIZE, "a replica is %s behind, the runbook allows %s",

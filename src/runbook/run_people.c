@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-/* The database's rules, told apart from failures. Always false. */
-static bool refused(struct connection *connection, struct error *err)
+/* The database's rules, told apart from failures. identity: whose login may. Always false. */
+static bool refused(struct connection *connection, const char *identity, struct error *err)
 {
+    const char *sqlstate = query_sqlstate(connection);
     static const struct {
         const char *sqlstate;
         enum error_kind kind;
@@ -15,9 +16,13 @@ static bool refused(struct connection *connection, struct error *err)
         {"P0002", ERROR_NOT_FOUND}, /* no_data_found */
     };
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-        if (strcmp(query_sqlstate(connection), rules[i].sqlstate) == 0)
+        if (strcmp(sqlstate, rules[i].sqlstate) == 0)
             err->kind = rules[i].kind;
-    return false;
+    return strcmp(sqlstate, "42501") == 0 &&
+           error_hint(err,
+                      "That takes the login of another person: `mainstay doctor --print-grants %s` "
+                      "prints the statement that makes one.",
+                      identity);
 }
 
 bool run_signal(struct connection *connection, const char *run_id, const char *name,
@@ -29,7 +34,7 @@ bool run_signal(struct connection *connection, const char *run_id, const char *n
         .count = 4,
         .what = "give the signal",
     };
-    return query_do(connection, &query, NULL, err) || refused(connection, err);
+    return query_do(connection, &query, NULL, err) || refused(connection, "runner", err);
 }
 
 bool run_recover(struct connection *connection, const char *run_id, const char *host,
@@ -49,5 +54,5 @@ bool run_approve(struct connection *connection, const char *run_id, const struct
         .count = 6,
         .what = vote->rejects ? "reject" : "approve",
     };
-    return query_do(connection, &query, NULL, err) || refused(connection, err);
+    return query_do(connection, &query, NULL, err) || refused(connection, "approver", err);
 }

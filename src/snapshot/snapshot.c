@@ -108,8 +108,9 @@ static bool finish_backup(struct snapshot_job *job, struct error *err)
     if (job->warnings_dropped == 0)
         return true;
     CLEANUP(free_pointer)
-    char *text = text_format("%" PRIu64 " more warnings of the server are not listed",
-                             job->warnings_dropped);
+    char *text = text_format("%" PRIu64 " more %s not listed", job->warnings_dropped,
+                             text_plural(job->warnings_dropped, "warning of the server is",
+                                         "warnings of the server are"));
     return text == NULL ? error_no_memory(err, "a warning")
                         : snapshot_info_add_warning(info, text, err);
 }
@@ -121,10 +122,14 @@ static bool note_healing(struct snapshot_job *job, const struct parent *parent, 
         return true;
     struct snapshot_info *info = &job->manifest.info;
     CLEANUP(free_pointer)
-    char *text = text_format("%" PRIu64
-                             " packs of snapshot %s are missing from the store or have the wrong "
-                             "size; the %" PRIu64 " pages that are still in use were stored anew",
-                             parent->missing_packs, info->parent_id, job->parent.healed_pages);
+    char *text = text_format(
+        "%" PRIu64 " %s of snapshot %s %s; %" PRIu64 " %s stored anew", parent->missing_packs,
+        text_plural(parent->missing_packs, "pack", "packs"), info->parent_id,
+        text_plural(parent->missing_packs, "is missing from the store or has the wrong size",
+                    "are missing from the store or have the wrong size"),
+        job->parent.healed_pages,
+        text_plural(job->parent.healed_pages, "page that is still in use was",
+                    "pages that are still in use were"));
     if (text == NULL)
         return error_no_memory(err, "a warning");
     log_event(LOG_WARNING, "snapshot.healed", "%s", text);

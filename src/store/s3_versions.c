@@ -147,10 +147,8 @@ static bool fetch_page(struct as_of *as_of, const struct s3_version_page *before
         call.params[4] = (struct s3_param){"version-id-marker", before->next_id};
     if (!s3_client_call(&as_of->client, &call, &response, err))
         return false;
-    if (response.status != 200) {
-        (void)s3_client_refused(&as_of->client, &call, &response, err);
-        return error_hint(err, "as-of needs the right s3:ListBucketVersions.");
-    }
+    if (response.status != 200)
+        return s3_client_refused(&as_of->client, &call, &response, err);
     return s3_version_page_parse(out, response.body.data, response.body.len, err);
 }
 

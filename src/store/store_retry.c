@@ -61,8 +61,9 @@ static bool attempts_again(struct attempts *attempts, struct error *err)
     int64_t wait_us = next_wait_us(attempts, err);
     int64_t elapsed_us = clock_monotonic_us(&retry->clock) - attempts->started_us;
     if (elapsed_us + wait_us > retry->total_us)
-        return error_wrap(err, "gave up after %d attempt%s in %s", attempts->failed,
-                          attempts->failed == 1 ? "" : "s", text_duration_us(elapsed_us, lasted));
+        return error_wrap(err, "gave up after %d %s in %s", attempts->failed,
+                          text_plural((uint64_t)attempts->failed, "attempt", "attempts"),
+                          text_duration_us(elapsed_us, lasted));
     clock_sleep_us(&retry->clock, wait_us);
     if (!stop_requested())
         return true;

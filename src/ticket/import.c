@@ -182,8 +182,9 @@ static bool read_csv_records(struct import *import, struct csv *csv, struct erro
         begin_record(import, csv_line(csv));
         if (count != wanted)
             return error_set(err, ERROR_INVALID,
-                             "%s:%" PRIu64 ": there are %zu fields, the header has %zu",
-                             import->options->file, import->line, count, wanted);
+                             "%s:%" PRIu64 ": there %s %zu %s, the header has %zu",
+                             import->options->file, import->line, text_plural(count, "is", "are"),
+                             count, text_plural(count, "field", "fields"), wanted);
         for (size_t i = 0; i < count; i++) {
             size_t start = import->values.len;
             if (columns[i] == IGNORED)

@@ -13,8 +13,10 @@ static const int64_t hour_us = INT64_C(3600000000);
 
 void wal_merge_default_options(struct wal_merge_options *out)
 {
-    *out = (struct wal_merge_options){
-        .min_age_us = hour_us, .max_bytes = WAL_CHUNK_MAX_BYTES, .min_chunks = 8};
+    *out = (struct wal_merge_options){.min_age_us = hour_us,
+                                      .max_bytes = WAL_CHUNK_MAX_BYTES,
+                                      .max_object_bytes = UINT64_MAX,
+                                      .min_chunks = 8};
 }
 
 /* --- which ones ---------------------------------------------------------------------------------
@@ -39,12 +41,16 @@ static struct wal_merge_group gather(const struct wal_catalog *catalog,
     struct wal_merge_group group = {
         .first = first, .start_lsn = chunk->start_lsn, .end_lsn = chunk->start_lsn};
     uint32_t timeline = chunk->timeline;
+    uint64_t object_bytes = 0;
     for (size_t i = first; i < catalog->count; i++) {
         chunk = &catalog->chunks[i];
         uint64_t end = chunk->end_lsn > group.end_lsn ? chunk->end_lsn : group.end_lsn;
         if (chunk->timeline != timeline || chunk->start_lsn > group.end_lsn ||
             !is_old(chunk, older_than_us) || end - group.start_lsn > options->max_bytes ||
             group.count == CHUNKS_MAX)
+            break;
+        object_bytes += end > group.end_lsn ? chunk->size_bytes : 0; /* others add nothing */
+        if (object_bytes > options->max_object_bytes)
             break;
         group.end_lsn = end;
         group.count++;
@@ -84,6 +90,15 @@ bool wal_merge_next(const struct wal_catalog *catalog, const struct wal_merge_op
 
 /* --- merging ------------------------------------------------------------------------------------
  */
+
+static struct wal_merge_options within(const struct repository *repository,
+                                       const struct wal_merge_options *wanted)
+{
+    struct wal_merge_options options = *wanted;
+    if (repository_is_sealed(repository) && options.max_object_bytes > WAL_JOIN_MAX_BYTES)
+        options.max_object_bytes = WAL_JOIN_MAX_BYTES;
+    return options;
+}
 
 /* All of the group's WAL, chunk by chunk; overlaps are read once. */
 static bool read_group(const struct repository *repository, const struct wal_catalog *catalog,
@@ -167,10 +182,11 @@ static bool merge_group(const struct repository *repository, const struct wal_ca
     return true;
 }
 
-bool wal_merge_run(const struct repository *repository, const struct wal_merge_options *options,
+bool wal_merge_run(const struct repository *repository, const struct wal_merge_options *wanted,
                    struct wal_merge_result *out, struct error *err)
 {
     int64_t now_us;
+    struct wal_merge_options options = within(repository, wanted);
     struct wal_merge_group group;
     CLEANUP(wal_catalog_release) struct wal_catalog catalog = {0};
     *out = (struct wal_merge_result){0};
@@ -178,11 +194,11 @@ bool wal_merge_run(const struct repository *repository, const struct wal_merge_o
         !wal_catalog_load(repository, 0, 0, &catalog, err))
         return false;
     for (size_t at = 0;
-         wal_merge_next(&catalog, options, now_us - options->min_age_us, at, &group);) {
+         wal_merge_next(&catalog, &options, now_us - options.min_age_us, at, &group);) {
         if (!stop_check(err) || !merge_group(repository, &catalog, &group, out, err))
             return error_wrap(err, "could not merge WAL");
         at = group.first + group.count;
-        if (options->max_merges != 0 && out->merges >= options->max_merges)
+        if (options.max_merges != 0 && out->merges >= options.max_merges)
             break;
     }
     return true;

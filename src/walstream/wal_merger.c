@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "walstream/wal_merge.h"
 
 #include <inttypes.h>
@@ -46,8 +47,8 @@ static void *merge_thread(void *argument)
         if (!done && err.kind != ERROR_CANCELLED)
             log_error("wal.merge_failed", &err);
         if (result.merges > 0)
-            log_event(LOG_INFO, "wal.merged",
-                      "%" PRIu64 " merged chunks replace %" PRIu64 " small ones", result.merges,
+            log_event(LOG_INFO, "wal.merged", "%" PRIu64 " merged %s %" PRIu64 " small ones",
+                      result.merges, text_plural(result.merges, "chunk replaces", "chunks replace"),
                       result.chunks_removed);
     }
     return NULL;

@@ -15,11 +15,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 seed=${SEED:-$(((RANDOM << 15) + RANDOM))}
 rounds=${ROUNDS:-$([[ -n ${CHECK_ALL:-} ]] && echo 500 || echo 1000000)}
 # without a number of rounds: as many as fit
-seconds=$([[ -n ${ROUNDS:-}${CHECK_ALL:-} ]] && echo 100000 || echo 25)
+seconds=$([[ -n ${ROUNDS:-}${CHECK_ALL:-} ]] && echo 100000 || echo 15)
 RANDOM=$seed
 echo "# SEED=$seed ROUNDS=$rounds"
 
 repository=$scene/repository
+objects_keep
 export MAINSTAY_REPOSITORY_URL=$repository MAINSTAY_POSTGRES_CONNECTION
 scene_cluster main
 MAINSTAY_POSTGRES_CONNECTION=$(cluster_conninfo main)
@@ -102,14 +103,13 @@ ended() {
     return "$status"
 }
 
-# The leases of the dead look as old as they will be one day: all of them, or those of one kind.
-age_leases() { # [snapshot|cleanup]
-    local lease
-    while read -r lease; do
-        if grep -q "\"kind\": *\"${1:-}" "$lease" 2>/dev/null; then
-            touch -c -d '3 days ago' "$lease"
-        fi
-    done < <(objects leases)
+# The leases of the dead look as old as they will be one day: all of them, or those of one process.
+age_leases() { # [PID]
+    if [[ -z ${1:-} ]]; then
+        objects leases | xargs -r touch -c -d '3 days ago'
+    else
+        find "$(objects_of "$repository")/leases" -name "*.$1-*" -exec touch -d '3 days ago' {} +
+    fi
 }
 
 round() {
@@ -124,7 +124,7 @@ round() {
             nap 30000
             kill -KILL "$pid" 2>/dev/null
             ended "$pid" || return
-            age_leases cleanup
+            age_leases "$pid"
             start "$MAINSTAY" snapshot expire --keep-last 2 --grace 0s
         fi
         cleaning=$pid
@@ -151,7 +151,9 @@ restores() {
 from=${EPOCHREALTIME/./}
 ok 'a snapshot' mainstay snapshot create
 whole_us=$((${EPOCHREALTIME/./} - from))
-for ((i = 1; i <= rounds && SECONDS < seconds; i++)); do
+: >"$TEST_DIR/killed"
+until=$((SECONDS + seconds))
+for ((i = 1; i <= rounds && SECONDS < until; i++)); do
     ok "round $i: everything that is needed is there" round
     if ((i % 10 == 0)); then
         ok "round $i: the newest snapshot restores" restores

@@ -28,6 +28,7 @@ load_tables main
 SNAPSHOTS='@every 5s' daemon_config daemon "$S3_URL" main
 config=(--config "$scene/daemon.yaml")
 ok 'repo init' mainstay repo init "${config[@]}"
+scene_stores+=("$S3_URL")
 daemon_start daemon
 for writer in one two; do
     writer_start "$writer" main

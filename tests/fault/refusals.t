@@ -84,8 +84,8 @@ altered() {
     fails "$2: no restore either" "$3" "$4" mainstay restore --repository-url "$scene/altered" --to "$scene/none"
 }
 altered 's/\("[a-z_]*version" *: *\)1/\199/' 'a newer format version' '1' 'version 99|99'
-altered 's/"features" *: *\[/&"teleport"/' 'an unknown feature' '1' 'teleport'
-altered 's/"zstd"/"snappy"/' 'an unknown codec' '1|4' 'snappy'
+altered 's/"features" *: *\[\]/"features": ["teleport"]/; s/"sealed"/&, "teleport"/' 'an unknown feature' '1' 'teleport'
+altered 's/"codec" *: *"[a-z]*"/"codec": "snappy"/' 'an unknown codec' '1|4' 'snappy'
 altered 's/\(.*\)}/\1 oops/' 'a mainstay.json that is no JSON' '4' 'mainstay\.json'
 : | as_server tee "$scene/altered/mainstay.json" >/dev/null
 fails 'an empty mainstay.json' 4 'mainstay\.json' mainstay snapshot list --repository-url "$scene/altered"

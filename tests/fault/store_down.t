@@ -30,6 +30,7 @@ alerts_begin
 SNAPSHOTS='@yearly' daemon_config daemon "$S3_URL" main "$ALERTS" store: '  stall-timeout: 3s'
 config=(--config "$scene/daemon.yaml")
 mainstay repo init "${config[@]}" >/dev/null
+scene_stores+=("$S3_URL")
 daemon_start daemon
 writer_start one main
 has_snapshot() { mainstay snapshot list "${config[@]}" --json | grep -q '"id"'; }

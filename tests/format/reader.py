@@ -1,162 +1,68 @@
 #!/usr/bin/python3
 """A second reader of the repository format, written from src/repository/FORMAT.md alone.
 
-    reader.py list REPOSITORY
-    reader.py check REPOSITORY
-    reader.py restore REPOSITORY SNAPSHOT DIRECTORY
+    reader.py [KEY] list REPOSITORY
+    reader.py [KEY] check REPOSITORY
+    reader.py [KEY] restore REPOSITORY SNAPSHOT DIRECTORY
 
-REPOSITORY is a local directory. `check` reads everything that manifests name, and all WAL; `restore` writes the
-files of one snapshot below DIRECTORY, tablespaces in place of their links. Whatever FORMAT.md says
-a reader must refuse ends the program with status 4 and one line on stderr.
+REPOSITORY is a local directory. `check` reads everything that manifests name, all WAL and every other object;
+`restore` writes the files of one snapshot below DIRECTORY, tablespaces in place of their links. KEY opens a
+sealed repository: `--key-file FILE`, `--passphrase-file FILE`, or `--recipient FILE SIGNER` with the
+secret key in the file and the public key of who signs. Whatever FORMAT.md says a reader must refuse
+ends the program with status 4 and one line on stderr.
 
 It shares no code with the program on purpose: where the two disagree, FORMAT.md decides.
 """
 import hashlib
-import json
 import os
 import re
-import struct
 import sys
-import zlib
 
-import xxhash
-import zstandard
+from primitives import Input, Refused, crc32c, decompress, parse_json, require, xxh3
+import sealed
 
 BLOCK = 8192
 OBJECT_MAX = 128 << 20
-FEATURES = set()
+FEATURES = {'sealed'}
 ENVELOPE_BYTES, WRITER_BYTES, TRAILER_BYTES, HASH_BYTES = 32, 8, 32, 32
-KIND_PACK, KIND_MANIFEST, KIND_WAL = 1, 2, 3
+KIND_PACK, KIND_MANIFEST, KIND_WAL, KIND_HISTORY, KIND_RECORD = 1, 2, 3, 4, 5
+HISTORY_MAX = 1 << 20
 WAL_MAX, WAL_FRAME = 64 << 20, 256 << 10
 FLAG_LSN, FLAG_HASHES, FLAG_CRC = 1, 2, 4
 MANIFEST_NAME = re.compile(r'[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([0-9a-f]{16})\.manifest')
 
 
-class Refused(Exception):
-    """The bytes are not what the format says."""
-
-
-def require(condition, text):
-    if not condition:
-        raise Refused(text)
-
-
-def make_crc32c_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-CRC32C_TABLE = make_crc32c_table()
-
-
-def crc32c(data, crc=0):
-    crc ^= 0xFFFFFFFF
-    table = CRC32C_TABLE
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
-
-
-def xxh3(data):
-    return xxhash.xxh3_64_intdigest(data)
-
-
-class Input:
-    """Bytes that are read once, from the front, never beyond their end."""
-
-    def __init__(self, data):
-        self.data = data
-        self.at = 0
-
-    def bytes(self, count):
-        require(count <= len(self.data) - self.at, 'ends too early')
-        self.at += count
-        return self.data[self.at - count:self.at]
-
-    def number(self, layout):
-        return struct.unpack('<' + layout, self.bytes(struct.calcsize('<' + layout)))[0]
-
-    def varint(self):
-        value = 0
-        for position in range(10):
-            byte = self.number('B')
-            value |= (byte & 0x7F) << (7 * position)
-            if byte < 0x80:
-                require(value < 1 << 64, 'varint above 64 bits')
-                return value
-        raise Refused('varint of more than 10 bytes')
-
-    def signed(self):
-        value = self.varint()
-        return value >> 1 if value & 1 == 0 else -((value + 1) >> 1)
-
-    def text(self, limit):
-        length = self.varint()
-        require(length <= limit, 'text too long')
-        data = self.bytes(length)
-        require(b'\0' not in data, 'zero byte in a text')
-        return data
-
-    def end(self, what):
-        require(self.at == len(self.data), f'{what}: bytes behind the end')
-
-
-def decompress(codec, data, length):
-    if codec == 0:
-        out = data
-    elif codec == 1:
-        engine = zlib.decompressobj()
-        try:
-            out = engine.decompress(data, length + 1)
-        except zlib.error as problem:
-            raise Refused(f'zlib: {problem}') from None
-        require(engine.eof and not engine.unused_data, 'zlib: not one whole stream')
-    elif codec == 2:
-        engine = zstandard.ZstdDecompressor().decompressobj()
-        try:
-            out = engine.decompress(data)
-        except zstandard.ZstdError as problem:
-            raise Refused(f'zstd: {problem}') from None
-        require(not engine.unused_data, 'zstd: bytes behind the frame')
-    else:
-        raise Refused(f'unknown codec {codec}')
-    require(len(out) == length, f'{len(out)} bytes after decompression instead of {length}')
-    return out
-
-
-def unique_members(pairs):
-    names = [name for name, _ in pairs]
-    require(len(names) == len(set(names)), 'a JSON member occurs twice')
-    return dict(pairs)
-
-
-def parse_json(data, what):
-    try:
-        value = json.loads(data.decode('utf-8'), object_pairs_hook=unique_members)
-    except ValueError as problem:
-        raise Refused(f'{what}: {problem}') from None
-    require(isinstance(value, dict), f'{what}: not a JSON object')
-    return value
+# Of each kind of record: how large it is at most, and members that it always has.
+RECORDS = {
+    'pins': (16 << 10, {'snapshot', 'reason', 'created'}),
+    'leases': (16 << 10, {'kind', 'created'}),
+    'terms': (16 << 10, {'holder', 'created'}),
+    'runs': (16 << 10, {'job', 'outcome', 'started', 'finished'}),
+    'drills': (1 << 20, {'id', 'repository_id', 'passed', 'broken', 'checks', 'phases'}),
+    'restore-points': (4 << 10, {'name', 'system_identifier', 'timeline', 'lsn', 'time'}),
+}
 
 
 class Repository:
-    def __init__(self, directory):
+    def __init__(self, directory, holder):
         self.directory = directory
-        head = self.read('mainstay.json')
-        require(len(head) <= 65536, 'mainstay.json is too large')
-        head = parse_json(head, 'mainstay.json')
+        data = self.read('mainstay.json')
+        require(len(data) <= 65536, 'mainstay.json is too large')
+        head = parse_json(data, 'mainstay.json')
         require(head.get('format') == 'mainstay-repository', 'not a repository')
         require(head.get('version') == 1, 'unknown version of the repository')
         unknown = set(head['features']) - FEATURES
         require(not unknown, f'unknown features: {sorted(unknown)}')
-        require(head.get('cipher') == 'none', 'unknown cipher')
-        require(head.get('key_slots') == [], 'key slots without a cipher')
+        is_sealed = 'sealed' in head['features']
+        require(head.get('cipher') == ('xchacha20-poly1305' if is_sealed else 'none'), 'cipher')
+        require(head.get('key_slots') == [], 'key slots in mainstay.json')
         require(re.fullmatch('[0-9a-f]{32}', head['id']), 'id of the repository')
         self.id = bytes.fromhex(head['id'])
+        require(holder or not is_sealed, 'the repository is sealed, and no key was given')
+        require(is_sealed or not holder, 'a key was given, and the repository is not sealed')
+        keys = [(key.split('/')[1], self.read(key)) for key in self.below('keys', '.json')]
+        self.keyring = sealed.Keyring(holder, hashlib.sha256(data).digest(), self.id, keys) \
+            if is_sealed else None
 
     def read(self, key):
         with open(os.path.join(self.directory, key), 'rb') as file:
@@ -167,27 +73,64 @@ class Repository:
         names = sorted(os.listdir(os.path.join(self.directory, 'snapshots')))
         return [name[:-len('.manifest')] for name in names if MANIFEST_NAME.fullmatch(name)]
 
+    def below(self, top, ending):
+        """Keys of objects below a directory, in order."""
+        files = [os.path.relpath(os.path.join(directory, name), self.directory)
+                 for directory, _, names in os.walk(os.path.join(self.directory, top))
+                 for name in names]
+        return sorted(key for key in files if key.endswith(ending))
+
     def wal(self):
         """Names of chunks below wal/"""
-        top = os.path.join(self.directory, 'wal')
-        return sorted(f'{timeline}/{name}'
-                      for timeline in (os.listdir(top) if os.path.isdir(top) else [])
-                      for name in os.listdir(os.path.join(top, timeline)) if name.endswith('.wal'))
+        return [key[len('wal/'):] for key in self.below('wal', '.wal')]
 
     def check_envelope(self, data, kind):
         require(data[:8] == b'MAINSTAY', 'no envelope')
         require(data[8] == 1, f'format version {data[8]}')
         require(data[9] == kind, f'object of kind {data[9]}')
-        require(data[10] == 0, f'cipher {data[10]}')
-        require(data[11] == 0, 'key slot without a cipher')
-        require(data[12:16] == bytes(4), 'reserved field of the envelope')
+        require(data[10] == (1 if self.keyring else 0), f'cipher {data[10]}')
+        require(data[11:16] == bytes(5), 'reserved fields of the envelope')
         require(data[16:32] == self.id, 'belongs to another repository')
+
+    def seal_of(self, data, kind):
+        """The seal of a sealed object that says itself which one it has."""
+        require(len(data) >= sealed.HEAD_BYTES, 'too small')
+        self.check_envelope(data, kind)
+        return self.keyring.seal(kind, data[ENVELOPE_BYTES:sealed.HEAD_BYTES])
+
+    def content(self, key, kind):
+        """Of an object that is one piece: a record's text, a history behind its envelope."""
+        data = self.read(key)
+        if self.keyring:
+            return self.seal_of(data, kind).open(data[sealed.HEAD_BYTES:], 0, key)
+        if kind == KIND_RECORD:
+            return data
+        require(len(data) > ENVELOPE_BYTES + HASH_BYTES, 'too small')
+        self.check_envelope(data, kind)
+        require(hashlib.sha256(data[:-HASH_BYTES]).digest() == data[-HASH_BYTES:], 'SHA-256')
+        return data[ENVELOPE_BYTES:-HASH_BYTES]
+
+    def check_record(self, key):
+        limit, members = RECORDS[key.split('/')[0]]
+        text = self.content(key, KIND_RECORD)
+        require(len(text) <= limit, 'too large')
+        record = parse_json(text, 'record')
+        require(members <= set(record), 'members are missing')
+
+    def check_history(self, key):
+        source = Input(self.content(key, KIND_HISTORY))
+        require(f'history/{source.number("I"):08x}.history' == key, 'another timeline')
+        length = source.number('I')
+        require(length <= HISTORY_MAX, 'too large')
+        source.bytes(length)
+        source.end('history')
 
 
 class Pack:
     """All pages of a pack, checked."""
 
-    def __init__(self, repository, name):
+    def __init__(self, repository, row):
+        name = row.name
         data = repository.read(f'packs/{name[:2]}/{name}.pack')
         try:
             self.size = len(data)
@@ -195,18 +138,26 @@ class Pack:
             require(self.size >= ENVELOPE_BYTES + WRITER_BYTES + TRAILER_BYTES, 'too small')
             require(hashlib.sha256(data).hexdigest() == name, 'SHA-256 is not the name')
             repository.check_envelope(data, KIND_PACK)
-            self.parse(data)
+            if repository.keyring:
+                pieces = sealed.PackPieces(repository.keyring, row.seal_id, data, row.index_bytes)
+                self.parse(data, sealed.HEAD_BYTES, pieces.tail_at, pieces.index_and_trailer,
+                           pieces.frame)
+            else:
+                index_at = Input(data[-TRAILER_BYTES:]).number('Q')
+                self.parse(data, ENVELOPE_BYTES + WRITER_BYTES, index_at, data[index_at:],
+                           lambda _, frame: frame)
         except Refused as problem:
             raise Refused(f'pack {name}: {problem}') from None
 
-    def parse(self, data):
-        trailer = Input(data[-TRAILER_BYTES:])
+    def parse(self, data, at, frames_end, index_and_trailer, open_frame):
+        trailer = Input(index_and_trailer[-TRAILER_BYTES:])
         index_at, self.index_bytes = trailer.number('Q'), trailer.number('I')
         page_count, index_hash = trailer.number('I'), trailer.number('Q')
         require(trailer.bytes(8) == b'MSPACKED', 'no trailer')
-        require(index_at + self.index_bytes == len(data) - TRAILER_BYTES, 'index and trailer')
+        require(index_at == frames_end, 'offset of the index')
+        index = index_and_trailer[:-TRAILER_BYTES]
+        require(self.index_bytes == len(index), 'index and trailer')
         require(page_count <= 65536, 'too many pages')
-        index = data[index_at:index_at + self.index_bytes]
         require(xxh3(index) == index_hash, 'damaged index')
         index = Input(index)
         frames = []
@@ -219,10 +170,10 @@ class Pack:
         hashes = [index.number('Q') for _ in range(page_count)]
         index.end('index')
         self.pages = []
-        at = ENVELOPE_BYTES + WRITER_BYTES
         require(at + sum(length for _, _, length in frames) == index_at, 'frames and index')
-        for codec, pages, length in frames:
-            content = decompress(codec, data[at:at + length], pages * BLOCK)
+        for number, (codec, pages, length) in enumerate(frames):
+            frame = open_frame(number, data[at:at + length])
+            content = decompress(codec, frame, pages * BLOCK)
             at += length
             self.pages += [content[i:i + BLOCK] for i in range(0, len(content), BLOCK)]
         for ordinal, page in enumerate(self.pages):
@@ -284,10 +235,11 @@ def check_path(path):
 
 
 class PackRow:
-    def __init__(self, source):
+    def __init__(self, source, is_sealed):
         self.name = source.bytes(HASH_BYTES).hex()
         self.size, self.index_bytes, self.pages = (source.varint(), source.varint(),
                                                    source.varint())
+        self.seal_id = source.bytes(sealed.SEAL_ID_BYTES) if is_sealed else None
 
 
 class Manifest:
@@ -295,7 +247,8 @@ class Manifest:
         self.repository = repository
         try:
             self.parse(repository.read(f'snapshots/{name}.manifest'))
-            require(self.summary['id'] == name.split('-')[1], 'id is not that of the key')
+            started = re.sub('[-:]', '', self.summary['started'])
+            require(name == f'{started}-{self.summary["id"]}', 'key is not its own')
         except Refused as problem:
             raise Refused(f'manifest {name}: {problem}') from None
 
@@ -303,9 +256,15 @@ class Manifest:
         require(len(data) > ENVELOPE_BYTES + HASH_BYTES, 'too small')
         self.repository.check_envelope(data, KIND_MANIFEST)
         require(hashlib.sha256(data[:-HASH_BYTES]).digest() == data[-HASH_BYTES:], 'SHA-256')
-        source = Input(data[ENVELOPE_BYTES:-HASH_BYTES])
-        summary = source.bytes(source.number('I'))
-        require(xxh3(summary) == source.number('Q'), 'damaged summary')
+        if self.repository.keyring:
+            seal = self.repository.seal_of(data, KIND_MANIFEST)
+            source = Input(data[sealed.HEAD_BYTES:-HASH_BYTES])
+            summary = seal.open(source.bytes(source.number('I')), 0, '')
+            source = Input(seal.open(source.rest(), 1, ''))
+        else:
+            source = Input(data[ENVELOPE_BYTES:-HASH_BYTES])
+            summary = source.bytes(source.number('I'))
+            require(xxh3(summary) == source.number('Q'), 'damaged summary')
         self.summary = parse_json(summary, 'summary')
         codec, length, stored = source.number('B'), source.number('Q'), source.number('Q')
         body = decompress(codec, source.bytes(stored), length)
@@ -313,7 +272,8 @@ class Manifest:
         self.parse_body(Input(body))
 
     def parse_body(self, source):
-        self.packs = [PackRow(source) for _ in range(source.varint())]
+        is_sealed = self.repository.keyring is not None
+        self.packs = [PackRow(source, is_sealed) for _ in range(source.varint())]
         self.entries = []
         for _ in range(source.varint()):
             entry = Entry(source)
@@ -334,11 +294,14 @@ class Chunk:
         require(match, f'name of a WAL chunk: {name}')
         self.repository, self.name = repository, name
         self.timeline, self.start, self.end = (int(part, 16) for part in match.groups())
+        self.parts = 1
         require(self.timeline > 0 and 0 < self.end - self.start <= WAL_MAX, f'WAL chunk {name}')
 
     def read(self, system, segment_bytes):
+        data = self.repository.read(f'wal/{self.name}')
+        parse = self.parse_sealed if self.repository.keyring else self.parse
         try:
-            return self.parse(self.repository.read(f'wal/{self.name}'), system, segment_bytes)
+            return parse(data, system, segment_bytes)
         except Refused as problem:
             raise Refused(f'WAL chunk {self.name}: {problem}') from None
 
@@ -365,6 +328,24 @@ class Chunk:
             require(xxh3(piece) == digest, f'frame {number} is damaged')
             wal, at = wal + piece, at + stored
         require(at == len(data) - HASH_BYTES, 'frames and SHA-256')
+        return wal
+
+    def parse_sealed(self, data, system, segment_bytes):
+        require(hashlib.sha256(data[:-HASH_BYTES]).digest() == data[-HASH_BYTES:], 'SHA-256')
+        data = data[:-HASH_BYTES]
+        seal = self.repository.seal_of(data, KIND_WAL)
+        head = sealed.WalHead(seal, f'wal/{self.name}', data)
+        require(head.system == system, 'another system')
+        require(head.segment_bytes == segment_bytes, 'another segment size')
+        head.check_parts(self.start, self.end)
+        self.parts = len(head.parts)
+        wal, at = b'', head.frames_at
+        for part in head.parts:
+            content = part.wal(self.repository.keyring, self.timeline,
+                               data[at:at + part.stored_bytes()])
+            overlap = self.start + len(wal) - part.start
+            require(wal.endswith(content[:overlap]), 'parts differ where they overlap')
+            wal, at = wal + content[overlap:], at + part.stored_bytes()
         return wal
 
 
@@ -432,7 +413,7 @@ class Pages:
             if len(self.cache) >= 16:
                 self.cache.pop(next(iter(self.cache)))
             row = self.manifest.packs[number]
-            pack = Pack(self.manifest.repository, row.name)
+            pack = Pack(self.manifest.repository, row)
             fits = (pack.size, pack.index_bytes, len(pack.pages)) == \
                    (row.size, row.index_bytes, row.pages)
             require(fits, f'pack {row.name} is not as the manifest says')
@@ -479,26 +460,78 @@ def restore(manifest, directory):
 
 
 def check(repository):
-    for name in repository.snapshots():
-        manifest = Manifest(repository, name)
-        pages = Pages(manifest, checksums=True)
-        for entry in manifest.entries:
-            pages.file(entry)
-        archive = Archive(repository, manifest.summary)
-        segments = sum(1 for _ in archive.segments())
-        print(f'{name}: {len(manifest.entries)} entries, {len(manifest.packs)} packs, '
-              f'{segments} segments of the archive')
-    for chunk in archive.chunks if repository.snapshots() else []:
+    """What takes longest goes last."""
+    check_others(repository)
+    manifests = [Manifest(repository, name) for name in repository.snapshots()]
+    if manifests:
+        check_wal(Archive(repository, manifests[-1].summary))
+    for manifest in manifests:
+        check_snapshot(repository, manifest)
+
+
+def check_wal(archive):
+    for chunk in archive.chunks:
         chunk.read(archive.system, archive.segment_bytes)
+    parts = sum(chunk.parts for chunk in archive.chunks)
+    print(f'{len(archive.chunks)} chunks of WAL in {parts} parts')
+
+
+def check_snapshot(repository, manifest):
+    pages = Pages(manifest, checksums=True)
+    for entry in manifest.entries:
+        pages.file(entry)
+    segments = sum(1 for _ in Archive(repository, manifest.summary).segments())
+    print(f'{manifest.summary["id"]}: {len(manifest.entries)} entries, {len(manifest.packs)} packs, '
+          f'{segments} segments of the archive')
+
+
+def check_others(repository):
+    others = [(repository.check_record, key) for top in RECORDS
+              for key in repository.below(top, '.json')]
+    others += [(repository.check_history, key) for key in repository.below('history', '.history')]
+    for check_one, key in others:
+        try:
+            check_one(key)
+        except Refused as problem:
+            raise Refused(f'{key}: {problem}') from None
+    print(f'{len(others)} other objects')
+
+
+def first_line(path):
+    with open(path, 'rb') as file:
+        return file.read().split(b'\n')[0]
+
+
+def key_bytes(path):
+    text = first_line(path).decode()
+    require(re.fullmatch('[0-9a-fA-F]{64}', text), f'{path}: not a key')
+    return bytes.fromhex(text)
+
+
+def take_holder(arguments):
+    """Who opens slots, of the options at the front of the arguments, which are taken away."""
+    options = {'--key-file': (1, lambda path: sealed.Key(key_bytes(path))),
+               '--passphrase-file': (1, lambda path: sealed.Passphrase(first_line(path))),
+               '--recipient': (2, lambda path, signer: sealed.Recipient(key_bytes(path),
+                                                                        bytes.fromhex(signer)))}
+    if not arguments or arguments[0] not in options:
+        return None
+    count, make = options[arguments.pop(0)]
+    return make(*[arguments.pop(0) for _ in range(count)])
 
 
 def main(arguments):
+    try:
+        holder = take_holder(arguments)
+    except (Refused, ValueError) as problem:
+        print(f'refused: {problem}', file=sys.stderr)
+        return 4
     if len(arguments) < 2 or len(arguments) != {'list': 2, 'check': 2, 'restore': 4}.get(
             arguments[0]):
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        repository = Repository(arguments[1])
+        repository = Repository(arguments[1], holder)
         if arguments[0] == 'list':
             print('\n'.join(repository.snapshots()))
         elif arguments[0] == 'check':

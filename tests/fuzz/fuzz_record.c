@@ -3,12 +3,16 @@
  * read keeps its protection: a pin holds, a lease may hold anything.
  */
 #include "base/macros.h"
+#include "repository/catalog.h"
 #include "repository/drill_record.h"
+#include "repository/key_object.h"
 #include "repository/lease.h"
+#include "repository/pack.h"
 #include "repository/pin.h"
 #include "repository/restore_point.h"
 #include "repository/run_record.h"
 #include "repository/term.h"
+#include "repository/wal_archive.h"
 #include "store/store_memory.h"
 #include "tests/fuzz/outcome.h"
 
@@ -75,22 +79,46 @@ static const struct {
     {"terms/0000000000000001/0000000000000000.json", read_claim},
 };
 
+/* What has such a name and is no such object is a finding of its own, never of the list. */
+static void list_others(const struct repository *repository)
+{
+    struct error err;
+    struct catalog snapshots;
+    struct wal_catalog chunks;
+    struct key_objects keys;
+    struct restore_point *points;
+    size_t count;
+    if (!catalog_load(repository, &snapshots, &err) ||
+        !wal_catalog_load(repository, 0, 0, &chunks, &err))
+        abort();
+    catalog_release(&snapshots);
+    wal_catalog_release(&chunks);
+    if (outcome_check(restore_point_list(repository, &points, &count, &err), &err))
+        free(points);
+    if (outcome_check(key_objects_load(repository->store, &keys, &err), &err))
+        key_objects_release(&keys);
+}
+
 /* Names are written by others, too. */
 static void read_names(const struct repository *repository, const uint8_t *data, size_t size)
 {
-    static const char *const directories[] = {"runs/verify/", "drills/", "terms/", "leases/",
-                                              "pins/"};
+    static const char *const directories[] = {
+        "runs/verify/", "drills/", "terms/",     "leases/",         "pins/",
+        "wal/",         "packs/",  "snapshots/", "restore-points/", KEY_PREFIX,
+    };
     struct error err;
     struct run_list runs;
     struct drill_list drills;
     struct term_view view;
     struct lease_list leases;
     char key[256];
+    uint8_t id[PACK_ID_BYTES];
     for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
         (void)snprintf(key, sizeof key, "%s%.*s", directories[i], (int)(size < 200 ? size : 200),
                        (const char *)data);
         if (!store_put(repository->store, key, "{}", 2, NULL, &err))
             return;
+        outcome_ignore(pack_id_from_key(key, id));
     }
     if (run_list_load(repository, &runs, &err))
         run_list_release(&runs);
@@ -99,6 +127,7 @@ static void read_names(const struct repository *repository, const uint8_t *data,
     (void)outcome_check(term_look(repository, &view, &err), &err);
     if (lease_list_load(repository, &leases, &err))
         lease_list_release(&leases);
+    list_others(repository);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

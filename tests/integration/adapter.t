@@ -98,7 +98,7 @@ ok "and installs again" helpdesk_as hosted dba adapter install reference
 helpdesk_sql hosted "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE ROLE alice LOGIN IN ROLE mainstay_runner"
 helpdesk_demo hosted
 is "$(helpdesk_as hosted alice adapter check | grep -E '^(warning|failed|[0-9])' | cut -c 1-43 | xargs)" \
-    "warning logins dba 29 checks, 1 warnings, 0 failed" "what they installed passes, with a word on what they may do"
+    "warning logins dba 29 checks, 1 warning, 0 failed" "what they installed passes, with a word on what they may do"
 cluster_sql hosted "CREATE ROLE guest LOGIN CREATEROLE"
 helpdesk_sql hosted "DROP SCHEMA mainstay CASCADE; GRANT CREATE ON DATABASE helpdesk TO guest;
     GRANT mainstay_owner, mainstay_planner, mainstay_runner TO guest WITH ADMIN OPTION;

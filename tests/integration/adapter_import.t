@@ -63,7 +63,7 @@ is "$(import "$exports" --zone Europe/Berlin | sed 's|.*/||')" \
 orders.jsonl: 2 records: 0 orders new, 0 updated, 2 as they were
 tickets.csv: 4 records: 4 tickets new, 0 updated, 0 as they were, 3 tags set
 messages.jsonl: 2 records: 2 messages new, 0 updated, 0 as they were
-tags.csv: 3 records, 1 tags set" "what comes in is counted, and what was there stays as it is"
+tags.csv: 3 records, 1 tag set" "what comes in is counted, and what was there stays as it is"
 
 is "$(helpdesk_sql desk "SELECT external_id, name, email, phone, is_vip, created_at AT TIME ZONE 'UTC' FROM helpdesk.customers
       WHERE external_id IN ('c1', 'c2', 'c3') ORDER BY 1")" \
@@ -128,7 +128,7 @@ refused "a member that is not known" jsonl 'bad.jsonl:2: tickets have no column 
     <<<$'{"id": 1}\n{"id": 2, "custom_fields": [{"id": 3}]}'
 refused "a mapping to a column that is not there" csv 'tickets have no column "Case"' --map Case=case <<<$'id,Case\n1,x'
 refused "two columns for one" csv 'the columns "id" and "external_id" are both external_id' <<<$'id,external_id\n1,x'
-refused "a record with too few fields" csv 'bad.csv:4: there are 1 fields, the header has 2' <<<$'id,subject\n1,"a\nb"\n2'
+refused "a record with too few fields" csv 'bad.csv:4: there is 1 field, the header has 2' <<<$'id,subject\n1,"a\nb"\n2'
 refused "a quote that is never closed" csv 'bad.csv:3: the quote that opens here is never closed' <<<$'id,subject\n1,x\n2,"a\nb'
 refused "a NUL byte" csv 'bad.csv:2: there is a NUL byte' < <(printf 'id,subject\n1,a\0b\n')
 refused "a NUL in JSON" jsonl 'bad.jsonl:1 is not valid JSON' <<<'{"id": 1, "subject": "a\u0000b"}'

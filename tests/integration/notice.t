@@ -92,7 +92,7 @@ dispatch >/dev/null 2>&1
 like "$(states run-b)" 'status-4=dead' "attempts are limited"
 cp "$hooks/page" "$hooks/nowhere"
 hooks_given
-like "$(as dora notice redrive --run run-b)" '^1 notices will be tried again' "dead notices are redriven"
+like "$(as dora notice redrive --run run-b)" '^1 notice will be tried again' "dead notices are redriven"
 dispatch >/dev/null
 like "$(states run-b)" 'status-4=sent' "and arrive"
 fails "a runner cannot redrive" 1 'permission denied' as alice notice redrive --run run-b
@@ -191,7 +191,7 @@ ok "one notice is cancelled" as alice notice cancel "$id" --reason "wrong text"
 fails "what is out cannot be called back" 5 'it is sent' as alice notice cancel 1 --reason "too late"
 fails "a number that is none" 3 'there is no notice 9999' as alice notice cancel 9999 --reason x
 queue run-a 11 page
-like "$(as alice notice cancel --run run-a --reason over)" '^1 notices cancelled, 3 are out already' \
+like "$(as alice notice cancel --run run-a --reason over)" '^1 notice cancelled, 3 are out already' \
     "a run's notices are cancelled, and what is out is counted"
 count=$(received page)
 dispatch >/dev/null
@@ -206,7 +206,7 @@ fails "who only plans cannot suppress" 1 'permission denied' as carol notice sup
 like "$(as carol notice suppressions)" 'a:Ada@example.org +email +unsubscribed' "domains are in lower case"
 as carol notice suppressions --csv >"$scene/list.csv"
 ok "removed again" as alice notice unsuppress 42
-like "$(as alice notice import "$scene/list.csv")" '^1 suppressions added, 2 were there' \
+like "$(as alice notice import "$scene/list.csv")" '^1 suppression added, 2 were there' \
     "an export is an import"
 is "$(as carol notice suppressions --csv | cksum)" "$(cksum <"$scene/list.csv")" "and the same again"
 printf 'customer,reason\n8,other\n9,nonsense\n' >"$scene/bad.csv"

@@ -16,6 +16,7 @@ scene_cluster main -c track_commit_timestamp=on || exit 1
 scene_psql main -c 'CREATE TABLE lines (i int, v text)' >/dev/null
 repository=$S3_URL
 ok 'a repository in S3' mainstay repo init --repo "$repository"
+scene_stores+=("$repository")
 insert() { scene_psql "$1" -c "INSERT INTO lines SELECT g, md5(g::text) FROM generate_series($2, $3) g"; }
 rows() { scene_psql "$1" -c 'SELECT count(*), sum(i::bigint), sum(hashtext(v)) FROM lines'; }
 restore() { mainstay restore --repo "$repository" --to "$scene/$1" "${@:2}"; }

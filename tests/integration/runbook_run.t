@@ -79,7 +79,8 @@ sql "GRANT mainstay_approver TO alice"
 fails "not even as an approver" 5 "was requested by alice, who cannot approve it" \
     as alice runbook approve "$run" --yes
 sql "REVOKE mainstay_approver FROM alice"
-fails "who is no approver cannot approve" 5 "permission denied" as dora runbook approve "$run" --yes
+fails "who is no approver cannot approve, and is told what that takes" 5 "doctor --print-grants approver" \
+    as dora runbook approve "$run" --yes
 fails "another digest is not what was shown" 5 "has plan" \
     as bob runbook approve "$run" --yes --digest "$(printf '%064d' 0)"
 fails "a rejection needs a reason" 2 "say why" as bob runbook approve "$run" --reject --yes

@@ -47,6 +47,7 @@ token jwt-secret-1
 export AWS_WEB_IDENTITY_TOKEN_FILE=$scene/token AWS_ROLE_ARN=arn:aws:iam:::role/backup \
     AWS_ROLE_SESSION_NAME=helpdesk AWS_ENDPOINT_URL_STS=$identity_url
 ok 'a repository with the keys of a service account' mainstay repo init
+scene_stores+=("$S3_URL")
 is "$(cat "$identity/log")" 'sts arn:aws:iam:::role/backup helpdesk jwt-secret-1' \
     'STS was asked once, with role, session and token'
 

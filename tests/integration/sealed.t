@@ -1,7 +1,7 @@
 #!/bin/bash
 # A sealed repository, written by every job there is: nothing that was in the database or in names of
-# ours stands in any of its objects, and each kind of key brings it back. The same jobs on a plain
-# repository leave every mark, so the search can find them.
+# ours stands in any of its objects, removed ones too, and each kind of key brings it back. The same jobs on
+# a plain repository leave every mark, so the search can find them.
 # time limit: 300
 # shellcheck disable=SC2317 # functions are called by ok and wait_until
 set -euo pipefail
@@ -12,11 +12,20 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/wal_scene.sh"
 
 marks=(marktable markrow markwal marklabel markpin markdatabase)
+unset MAINSTAY_REPOSITORY_ENCRYPTION MAINSTAY_REPOSITORY_KEY_FILE MAINSTAY_SNAPSHOT_LABEL
+scene_plain=("$scene/plain")
+objects_keep
 scratch=$scene/scratch
 as_server mkdir "$scratch"
 export MAINSTAY_DRILL_SERVER_BINARIES=$SERVER_BIN MAINSTAY_DRILL_SCRATCH=$scratch
 
 scene_cluster main
+[[ -n ${MAINSTAY_TEST_SEALED:-} ]] || scene_mark main
+cluster_stop main
+as_server touch "$(cluster_data main)/standby.signal" # so that there is a history to be stored
+cluster_start main
+scene_psql main -c 'SELECT pg_promote()' >/dev/null
+cluster_wait main 'SELECT NOT pg_is_in_recovery()'
 scene_psql main -c 'CREATE DATABASE markdatabase' \
     -c "CREATE TABLE marktable AS SELECT g AS i, 'markrow ' || g AS v FROM generate_series(1, 20000) g"
 rows() { scene_psql "$1" -c 'SELECT count(*), sum(i), md5(string_agg(v, $$,$$ ORDER BY i)) FROM marktable'; }
@@ -40,14 +49,8 @@ write() {
     stream_stop || true
 }
 
-# marks_in REPOSITORY: those that stand in an object, or in the name of one
-marks_in() {
-    local mark
-    for mark in "${marks[@]}"; do
-        { LC_ALL=C grep -rqa "$mark" "$1" || find "$1" | grep -q "$mark"; } && echo "$mark"
-    done
-    true
-}
+# found_in REPOSITORY: what is found in all objects that were ever put into it, each once
+found_in() { objects_look "$(objects_of "$1")" "${marks[@]}" | sed -n 's/^[^ ]*: //p' | sort -u; }
 
 # restored TO [OPTION...]: the latest state, as rows
 restored() {
@@ -61,7 +64,16 @@ restored() {
 
 mainstay repo init --no-slot --repo "$scene/plain" --repository-codec none >/dev/null
 ok 'all jobs on a plain repository' write "$scene/plain" plain
-is "$(marks_in "$scene/plain" | tr '\n' ' ')" "$(printf '%s ' "${marks[@]}")" 'every mark is found in it'
+ok 'and a snapshot with the label of all tests' mainstay snapshot create --repo "$scene/plain" \
+    --connection "$(cluster_conninfo main)" --snapshot-label mark-of-a-label
+is "$(found_in "$scene/plain")" "$({
+    printf 'holds %s\n' "${marks[@]}" "${scene_marks[@]}" 'a page of WAL'
+    echo 'does not begin as a sealed object'
+    echo 'does not say that it is sealed'
+} | sort -u)" 'every mark is found in it'
+is "$(objects_look "$(objects_of "$scene/plain")" | grep -c 'begin as')" \
+    "$(find "$(objects_of "$scene/plain")" -type f ! -name 'mainstay.json*' | wc -l)" 'and that no object is sealed'
+like "$(find "$(objects_of "$scene/plain")" -type f -printf '%P ')" 'leases/' 'objects that are removed are looked at'
 
 # --- sealed: none is --------------------------------------------------------------------------------
 
@@ -69,11 +81,16 @@ sealed=$scene/sealed
 export MAINSTAY_REPOSITORY_KEY_FILE=$scene/repository.key
 mainstay repo init --no-slot --repo "$sealed" --repository-codec none --repository-encryption sealed >/dev/null
 ok 'all jobs on a sealed one' write "$sealed" sealed
-is "$(marks_in "$sealed")" '' 'no mark is found in any object'
+ok 'every object is sealed and no mark is found' objects_look "$(objects_of "$sealed")" "${marks[@]}"
 is "$(stat -c %a "$MAINSTAY_REPOSITORY_KEY_FILE")" 600 'its key is for its owner alone'
 like "$(mainstay drill list --repo "$sealed")" 'passed' 'the drill of it passed'
 cmp_kinds() { find "$1" -type f -printf '%P\n' | cut -d/ -f1 | sort -u | grep -v '^keys$' | tr '\n' ' '; }
 is "$(cmp_kinds "$sealed")" "$(cmp_kinds "$scene/plain")" 'both hold the same kinds of objects'
+
+doctor() { mainstay doctor --repo "$1" --connection "$(cluster_conninfo main)" 2>&1 | grep -A1 'repository.keys' || true; }
+like "$(unset MAINSTAY_REPOSITORY_KEY_FILE && doctor "$scene/plain")" 'not sealed: who can read the store' 'doctor says that the plain one is not sealed'
+like "$(doctor "$sealed")" 'warning .*one key opens' 'and warns when one key is all there is'
+like "$(doctor "$sealed")" 'fix: mainstay repo key export --paper' 'with the remedy'
 
 # --- each kind of key brings it back ------------------------------------------------------------------
 
@@ -90,6 +107,15 @@ ok 'a passphrase is added' key add --new-passphrase-file "$scene/passphrase" --l
 as_server bash -c "umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >'$scene/vault.key'"
 ok 'and the output of a program' key add --new-key-command "$scene/vault" --label vault
 ok 'a new generation of data keys begins' key rotate
+like "$(doctor "$sealed")" 'ok .*3 keys open .*; this one does' 'doctor is content with more'
+ok 'a key that may only write is added' key add --grant write --new-key-file "$scene/writer.key"
+like "$(MAINSTAY_REPOSITORY_KEY_FILE=$scene/writer.key doctor "$sealed")" '3 keys open .*this one may only write' \
+    'doctor says what it is for'
+mainstay repo init --no-slot --repo "$scene/other" --repository-encryption sealed --repository-key-file "$scene/other.key" >/dev/null 2>&1
+stranger=$(basename "$(echo "$scene"/other/keys/*)")
+cp -p "$scene/other/keys/$stranger" "$sealed/keys/$stranger"
+like "$(doctor "$sealed")" "failed .*somebody who may write to the store added 1, \"keys/$stranger\"" 'and finds a key of a stranger'
+rm "$sealed/keys/$stranger"
 unset MAINSTAY_REPOSITORY_KEY_FILE
 is "$(restored "$scene/by-passphrase" --repo "$sealed" --repository-passphrase-file "$scene/passphrase")" "$before" \
     'by the passphrase'
@@ -102,7 +128,7 @@ mainstay snapshot create --repo "$sealed" --connection "$(cluster_conninfo main)
 is "$(mainstay restore --repo "$sealed" --to "$scene/after" >/dev/null && scene_start copy "$scene/after" && rows copy)" \
     "$(rows main)" 'what is stored after the rotation comes back, with pages from before it'
 scene_remove copy
-is "$(marks_in "$sealed")" '' 'and no mark is in it'
+ok 'and no mark is in it' objects_look "$(objects_of "$sealed")" "${marks[@]}"
 
 # --- refusals ------------------------------------------------------------------------------------------
 

@@ -5,10 +5,13 @@
  *
  * tool_wal extract REPOSITORY TIMELINE DIRECTORY: writes the WAL as segment files, the last one
  * filled up with zeros.
+ *
+ * MAINSTAY_REPOSITORY_KEY_FILE opens a sealed repository.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "repository/key_source.h"
 #include "repository/wal_archive.h"
 #include "store/store_open.h"
 
@@ -122,11 +125,13 @@ static bool compare(const struct repository *repository, const struct wal_catalo
 
 static bool run(char **argv, uint32_t timeline, uint64_t up_to, struct error *err)
 {
-    struct repository repository;
     const struct store_options options = {.url = argv[2]};
-    CLEANUP(wal_catalog_release) struct wal_catalog catalog = {0};
+    const struct key_options keys = {.key_file = getenv("MAINSTAY_REPOSITORY_KEY_FILE")};
     CLEANUP(store_cleanup) struct store *store = NULL;
-    if (!store_open(&options, &store, err) || !repository_open(store, &repository, err) ||
+    CLEANUP(repository_close) struct repository repository = {0};
+    CLEANUP(wal_catalog_release) struct wal_catalog catalog = {0};
+    if (!store_open(&options, &store, err) ||
+        !repository_open_with(store, &keys, &repository, err) ||
         !wal_catalog_load(&repository, timeline, 0, &catalog, err))
         return false;
     if (catalog.count == 0)

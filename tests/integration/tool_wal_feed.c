@@ -4,17 +4,21 @@
  *
  *   tool_wal_feed REPOSITORY DATA_DIRECTORY TIMELINE FROM_LSN TO_LSN [CHUNK_BYTES]
  *   tool_wal_feed REPOSITORY DATA_DIRECTORY history TIMELINE
+ *
+ * MAINSTAY_REPOSITORY_KEY_FILE opens a sealed repository.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "postgres/control_file.h"
+#include "repository/key_source.h"
 #include "repository/wal_archive.h"
 #include "restore/wal_segment.h"
 #include "store/store_open.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SEGMENT_MAX = 64 << 20 };
@@ -23,7 +27,8 @@ static bool open_repository(const char *url, struct store **store, struct reposi
                             struct error *err)
 {
     const struct store_options options = {.url = url};
-    return store_open(&options, store, err) && repository_open(*store, out, err);
+    const struct key_options keys = {.key_file = getenv("MAINSTAY_REPOSITORY_KEY_FILE")};
+    return store_open(&options, store, err) && repository_open_with(*store, &keys, out, err);
 }
 
 static bool read_source(const char *data, struct wal_source *out, struct error *err)
@@ -96,8 +101,8 @@ static bool feed_history(const struct repository *repository, char **argv, struc
 int main(int argc, char **argv)
 {
     struct error err;
-    struct repository repository;
     CLEANUP(store_cleanup) struct store *store = NULL;
+    CLEANUP(repository_close) struct repository repository = {0};
     if (argc < 5)
         return 2;
     bool history = strcmp(argv[3], "history") == 0;

@@ -74,7 +74,8 @@ stream_stop
 is $? 0 'and ends as usual'
 ok 'the old timeline is complete' same_as_server "$followed" 1 standby
 ok 'the new one too' same_as_server "$followed" 2 standby "$end"
-like "$(tr -d "\0" <"$followed/history/00000002.history")" '1.*0/' 'the history is stored'
+stored_history() { mainstay wal get --repo "$1" --restore-prefetch 0 00000002.history "$scene/history" && cat "$scene/history"; }
+is "$(stored_history "$followed")" "$(cat "$scene/standby/pg_wal/00000002.history")" 'the history is stored'
 stream_start "$missed" standby --slot missed --until "$end"
 wait "$stream_job"
 is $? 0 'a stream that missed the promotion catches up over it' || diag "$(cat "$stream_log")"

@@ -30,7 +30,9 @@ mkdir "$programs"
 cp "$BUILD/mainstay" "$BUILD/mainstayd" "$programs"
 chmod 755 "$programs" "$programs"/*
 secrets=$TEST_DIR/secrets
-mkdir -p "$secrets"/{mainstay-postgres,mainstay-store,mainstay-oncall-alice}
+mkdir -p "$secrets"/{mainstay-postgres,mainstay-store,mainstay-oncall-alice,mainstay-key,mainstay-writer-key}
+openssl rand -hex 32 >"$secrets/mainstay-key/key"
+openssl rand -hex 32 >"$secrets/mainstay-writer-key/key"
 echo db-secret >"$secrets/mainstay-postgres/password"
 echo alice-secret >"$secrets/mainstay-oncall-alice/password"
 touch "$secrets/mainstay-postgres/ca.crt"
@@ -174,5 +176,28 @@ is "$(helpdesk_sql desk 'SELECT requester FROM mainstay.runs')" alice 'it is rec
 edited command 'runbook status' >"$TEST_DIR/command.yaml"
 pod command Job/mainstay-command- >"$TEST_DIR/status" 2>&1 || diag "$(cat "$TEST_DIR/status")"
 ok 'a command of hers shows it' grep -q carrier-outage "$TEST_DIR/status"
-fails 'no secret is in a log' 1 '' grep -rE 'db-secret|alice-secret|test-secret' "$TEST_DIR/daemon.log" "$TEST_DIR/status"
+# --- sealed ----------------------------------------------------------------------------------------
+
+overlay sealed daemon-sealed "MAINSTAY_REPOSITORY_URL=$(url sealed)" "MAINSTAY_POSTGRES_CONNECTION=$connection" \
+    "MAINSTAY_DAEMON_LISTEN=127.0.0.1:$port" MAINSTAY_DAEMON_STATUS_INTERVAL=1s
+fails 'before there is a repository no key is added' 3 'repository' pod sealed Job/mainstay-key-add
+ok 'the sealed repository is made' pod sealed Job/mainstay-repo-init
+ok 'the daemon gets its key' pod sealed Job/mainstay-key-add
+ok 'again' pod sealed Job/mainstay-key-add
+is "$(pod sealed CronJob/mainstay-drill mainstay repo key list | grep -c ' generation ')" 2 'which makes no third one'
+pod_become sealed Deployment/mainstayd 2>"$TEST_DIR/sealed.log" &
+daemon=$!
+ok 'the daemon works with it' wait_until 60 curl -sf -m 5 "http://127.0.0.1:$port/readyz"
+end=$(cluster_sql desk "SELECT pg_switch_wal() - '0/0'")
+ok 'it streams the WAL' wait_until 60 metric_at_least mainstay_wal_stored_lsn_bytes "$end"
+sealed_exec() { pod sealed Deployment/mainstayd mainstay "$@"; }
+ok 'and takes snapshots' sealed_exec snapshot create
+fails 'but opens nothing' 5 'this key may only write' sealed_exec drill run --drill-scratch /tmp
+kill -TERM "$daemon"
+wait "$daemon" || true
+daemon=
+ok 'the drill has the key that does' pod sealed CronJob/mainstay-drill
+
+fails 'no secret is in a log' 1 '' grep -rE "db-secret|alice-secret|test-secret|$(cat "$secrets/mainstay-key/key")|$(cat "$secrets/mainstay-writer-key/key")" \
+    "$TEST_DIR/daemon.log" "$TEST_DIR/sealed.log" "$TEST_DIR/status"
 done_testing

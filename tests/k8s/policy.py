@@ -10,6 +10,8 @@ OUR_IMAGES = {"mainstay", "mainstay-drill"}
 SECRETS = {
     "mainstay-postgres": {"password", "ca.crt"},
     "mainstay-store": {"access-key", "secret-key"},
+    "mainstay-key": {"key"},
+    "mainstay-writer-key": {"key"},
     "mainstay-oncall-alice": {"password"},
     "mainstay-role": {"password"},
     "postgres": {"password"},

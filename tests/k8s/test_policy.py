@@ -104,7 +104,7 @@ class Policy(unittest.TestCase):
 
     def test_everything_in_k8s_is_as_it_should_be(self):
         paths = sorted(glob.glob(os.path.join(ROOT, "k8s/overlays/*")) + glob.glob(os.path.join(ROOT, "k8s/examples/*")))
-        self.assertEqual(len(paths), 8)
+        self.assertEqual(len(paths), 9)
         for path in paths:
             with self.subTest(path=path):
                 self.assertEqual(policy.problems(rendered(path)), [])

@@ -47,6 +47,15 @@ setsid sh -c ': >up; exec sleep 61' &
 until [ -e up ]; do sleep 0.01; done # in a session of its own by now
 echo 1..1; echo ok 1
 TOY
+unset MAINSTAY_TEST_SEALED
+says 'each major is a run' 0 '2 passed, 0 failed' 'toy.t@18 ' <<'TOY'
+# majors: 13 18
+echo "1..1"; [[ $PG_MAJOR$MAINSTAY_TEST_SEALED =~ ^1[38]$ ]] && echo "ok 1"
+TOY
+says 'and so is the sealed one' 0 '2 passed, 0 failed' 'toy.t@15@sealed ' <<'TOY'
+# sealed: 15
+echo "1..1"; [[ $PG_MAJOR$MAINSTAY_TEST_SEALED =~ ^(|151)$ ]] && echo "ok 1"
+TOY
 says 'several plans add up, as cmocka prints one for each group' 0 '3 passed, 0 failed' '3 cases' \
     <<<'echo 1..1; echo ok 1; echo 1..2; echo ok 1; echo ok 2'
 says 'cmocka marks skipped cases this way' 0 '0 passed, 0 failed, 1 skipped' 'test_later' \

@@ -230,6 +230,17 @@ static void test_the_nearest_name_is_offered(void **state)
     assert_null(text_nearest(long_word, names, 3));
 }
 
+static void test_words_fit_their_number(void **state)
+{
+    static const struct {
+        uint64_t count;
+        const char *words;
+    } cases[] = {{0, "entries"}, {1, "entry"}, {2, "entries"}, {UINT64_MAX, "entries"}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(text_plural(cases[i].count, "entry", "entries"), cases[i].words);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -241,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_sizes_and_durations_for_people),
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_the_nearest_name_is_offered),
+        cmocka_unit_test(test_words_fit_their_number),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -72,6 +72,26 @@ static void test_aead_opens_nothing_that_was_changed(void **state)
     assert_false(seal_decrypt(key, &context, sealed, sizeof sealed, opened));
 }
 
+/* As the pack writer does: of each length around the blocks that the cipher works in. */
+static void test_aead_seals_where_the_bytes_lie(void **state)
+{
+    enum { LEN_MAX = 1100 };
+    uint8_t key[SEAL_KEY_BYTES] = {1};
+    uint8_t plain[LEN_MAX];
+    uint8_t sealed[LEN_MAX + SEAL_OVERHEAD];
+    uint8_t opened[LEN_MAX];
+    struct seal_context context = {.bytes = key, .len = 5};
+    (void)state;
+    for (size_t i = 0; i < sizeof plain; i++)
+        plain[i] = (uint8_t)(i * 7 + i / 256);
+    for (size_t len = 0; len <= LEN_MAX; len++) {
+        memcpy(sealed + SEAL_NONCE_BYTES, plain, len);
+        seal_encrypt(key, &context, sealed + SEAL_NONCE_BYTES, len, sealed);
+        assert_true(seal_decrypt(key, &context, sealed, len + SEAL_OVERHEAD, opened));
+        assert_memory_equal(opened, plain, len);
+    }
+}
+
 static void test_nonces_differ_every_time(void **state)
 {
     uint8_t key[SEAL_KEY_BYTES] = {1};
@@ -200,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_aead_gives_the_answer_of_the_draft),
         cmocka_unit_test(test_aead_opens_nothing_that_was_changed),
+        cmocka_unit_test(test_aead_seals_where_the_bytes_lie),
         cmocka_unit_test(test_nonces_differ_every_time),
         cmocka_unit_test(test_public_keys_are_those_of_rfc_7748),
         cmocka_unit_test(test_boxes_open_with_the_secret_key_only),

@@ -151,7 +151,7 @@ static void test_page_says_first_that_it_passed(void **state)
     const char *verdict = strstr(page, "<h1>The restore drill passed</h1>");
     assert_non_null(verdict);
     assert_true(verdict < strstr(page, "<table"));
-    assert_non_null(strstr(page, "1 checks passed, 0 failed, 1 skipped"));
+    assert_non_null(strstr(page, "1 check passed, 0 failed, 1 skipped"));
     assert_non_null(strstr(page, "within the goal of 2 min"));
     assert_int_equal(count(page, "<svg"), 4);
     assert_int_equal(count(page, "</svg>"), 4);

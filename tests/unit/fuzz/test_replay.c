@@ -31,17 +31,23 @@
     EACH(http_answer) \
     EACH(import_value) \
     EACH(json_lines) \
+    EACH(key_object) \
+    EACH(key_source) \
     EACH(manifest) \
     EACH(pack_index) \
     EACH(page_map) \
     EACH(plan) \
     EACH(record) \
     EACH(recovery) \
+    EACH(recovery_sheet) \
     EACH(runbook) \
     EACH(s3_answer) \
     EACH(s3_credentials) \
     EACH(s3_key_answer) \
     EACH(s3_location) \
+    EACH(sealed_object) \
+    EACH(sealed_pack) \
+    EACH(sealed_wal) \
     EACH(server_manifest) \
     EACH(signature) \
     EACH(snapshot_info) \

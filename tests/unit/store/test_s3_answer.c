@@ -29,7 +29,7 @@ static void test_every_error_has_its_kind_and_says_whether_to_try_again(void **s
     } cases[] = {
         {404, "NoSuchKey", ERROR_NOT_FOUND, false, NULL},
         {404, "NoSuchBucket", ERROR_NOT_FOUND, false, "Create the bucket"},
-        {403, "AccessDenied", ERROR_DENIED, false, "s3:PutObject"},
+        {403, "AccessDenied", ERROR_DENIED, false, "mainstay doctor --print-iam writer"},
         {403, "InvalidAccessKeyId", ERROR_DENIED, false, "access key"},
         {403, "SignatureDoesNotMatch", ERROR_DENIED, false, "secret key"},
         {403, "RequestTimeTooSkewed", ERROR_DENIED, false, "clock"},
@@ -47,7 +47,7 @@ static void test_every_error_has_its_kind_and_says_whether_to_try_again(void **s
         {409, "ConditionalRequestConflict", ERROR_UNAVAILABLE, true, NULL},
         {412, "PreconditionFailed", ERROR_EXISTS, false, NULL},
         {501, "NotImplemented", ERROR_UNSUPPORTED, false, NULL},
-        {403, NULL, ERROR_DENIED, false, "s3:PutObject"},
+        {403, NULL, ERROR_DENIED, false, "mainstay doctor --print-iam writer"},
         {404, NULL, ERROR_NOT_FOUND, false, NULL},
         {418, "Teapot", ERROR_INVALID, false, NULL},
     };

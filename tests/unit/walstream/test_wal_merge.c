@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "tests/lib/core_fixture.h"
+#include "tests/lib/sealed_repository.h"
 #include "tests/lib/store_fault.h"
 
 #include <setjmp.h>
@@ -141,6 +142,54 @@ static void test_a_merged_chunk_never_exceeds_the_maximum(void **state)
     fixture_close(&repository);
 }
 
+static void test_objects_are_merged_up_to_their_maximum(void **state)
+{
+    struct error err;
+    struct wal_merge_result result;
+    struct wal_merge_options options = everything();
+    struct repository repository = fixture_repository(CODEC_NONE);
+    (void)state;
+    options.max_object_bytes = 8 * (PIECE + 500);
+    put(&repository, 0, 8 * PIECE);
+    for (uint64_t i = 0; i < 8; i++) /* left over: they add nothing */
+        put(&repository, i * PIECE, (i + 1) * PIECE);
+    for (uint64_t i = 8; i < 18; i++)
+        put(&repository, i * PIECE, (i + 1) * PIECE);
+    assert_true(wal_merge_run(&repository, &options, &result, &err));
+    assert_int_equal(result.merges, 2);
+    struct wal_catalog catalog = load(&repository);
+    assert_int_equal(catalog.count, 4); /* two of eight, and two alone */
+    assert_int_equal(catalog.chunks[0].end_lsn, 8 * PIECE);
+    assert_int_equal(catalog.chunks[1].end_lsn, 16 * PIECE);
+    wal_catalog_release(&catalog);
+    expect_wal(&repository, 0, 18 * PIECE);
+    fixture_close(&repository);
+}
+
+/* A chunk keeps all parts of those that it was made of, so there is an end to it: merging must stop
+ * before that, not fail there again and again. */
+static void test_sealed_chunks_are_merged_as_far_as_their_parts_fit(void **state)
+{
+    enum { LARGE = 1 << 20, COUNT = 24, FIRST = 15 };
+    struct error err;
+    struct wal_merge_result result;
+    struct wal_merge_options options = everything();
+    struct repository repository = sealed_repository();
+    (void)state;
+    for (uint64_t i = 0; i < COUNT; i++)
+        put(&repository, i * LARGE, (i + 1) * LARGE);
+    if (!wal_merge_run(&repository, &options, &result, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(result.merges, 2);
+    struct wal_catalog catalog = load(&repository);
+    assert_int_equal(catalog.count, 2);
+    assert_int_equal(catalog.chunks[0].end_lsn, FIRST * LARGE);
+    assert_true(catalog.chunks[0].size_bytes <= WAL_JOIN_MAX_BYTES);
+    wal_catalog_release(&catalog);
+    expect_wal(&repository, 0, COUNT * LARGE);
+    store_close(repository.store);
+}
+
 /* Every call to the store fails once; the WAL is whole at every moment, and the next run ends. */
 static void test_a_merge_that_is_interrupted_anywhere_loses_nothing(void **state)
 {
@@ -181,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_young_chunks_and_few_chunks_stay),
         cmocka_unit_test(test_a_large_chunk_waits_for_its_equal),
         cmocka_unit_test(test_a_merged_chunk_never_exceeds_the_maximum),
+        cmocka_unit_test(test_objects_are_merged_up_to_their_maximum),
+        cmocka_unit_test(test_sealed_chunks_are_merged_as_far_as_their_parts_fit),
         cmocka_unit_test(test_a_merge_that_is_interrupted_anywhere_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
