@@ -49,5 +49,9 @@ bool secret_can_lock(size_t len);
 
 /* memset that the compiler keeps. */
 void secret_wipe(void *bytes, size_t len);
+/* From now on what anybody frees in this process is overwritten, libraries too; blocks up to 1 KiB
+ * are not. New blocks are filled as well, so they take room at once: large buffers that may stay
+ * empty are allocated before. */
+void secret_wipe_freed(void);
 
 #endif

@@ -34,7 +34,7 @@ struct key_material;
 struct config {
     struct config_setting settings[OPTION_COUNT];
     struct key_material *keys; /* what repository.key-command printed; NULL: not asked */
-    char *file; /* the file that was read; NULL = none */
+    char *file;                /* the file that was read; NULL = none */
     struct config_problem *problems;
     size_t problem_count;
 };

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,6 +56,14 @@ bool secret_can_lock(size_t len)
     bool locked = mlock(bytes, size) == 0;
     (void)munmap(bytes, size);
     return locked;
+}
+
+/* Large blocks go back to the kernel at once; glibc fills smaller ones. */
+void secret_wipe_freed(void)
+{
+    enum { LARGE_BYTES = 128 << 10, FILL = 1 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_PERTURB, FILL);
 }
 
 /* ---- texts ---- */

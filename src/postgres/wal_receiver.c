@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct wal_receiver {
     bool ended;       /* the timeline is over; result holds or precedes the result set */
     PGresult *result; /* what came instead of a stream, or behind it */
     char *message;    /* libpq's buffer of the last message */
+    size_t message_len;
     int64_t heard_us; /* when the server last said something */
     enum wal_problem problem;
 };
@@ -109,6 +111,15 @@ static bool fail(struct wal_receiver *receiver, const PGresult *result, const ch
     return error_hint(err, "%s", hints[receiver->problem]);
 }
 
+/* It held what the tables hold. */
+static void forget_message(struct wal_receiver *receiver)
+{
+    secret_wipe(receiver->message, receiver->message_len);
+    PQfreemem(receiver->message);
+    receiver->message = NULL;
+    receiver->message_len = 0;
+}
+
 /* --- life ---------------------------------------------------------------------------------------
  */
 
@@ -127,7 +138,7 @@ void wal_receiver_free(struct wal_receiver *receiver)
     if (receiver == NULL)
         return;
     PQclear(receiver->result);
-    PQfreemem(receiver->message);
+    forget_message(receiver);
     free(receiver);
 }
 
@@ -276,8 +287,7 @@ static bool wait_for_input(struct wal_receiver *receiver, bool read_data, int wa
 static bool take_message(struct wal_receiver *receiver, struct wal_message *out, bool *out_found,
                          struct error *err)
 {
-    PQfreemem(receiver->message);
-    receiver->message = NULL;
+    forget_message(receiver);
     int len = PQgetCopyData(receiver->connection->pg, &receiver->message, 1);
     *out_found = len != 0;
     if (len == 0)
@@ -286,6 +296,7 @@ static bool take_message(struct wal_receiver *receiver, struct wal_message *out,
         return end_of_copy(receiver, out, err);
     if (len < 0)
         return fail(receiver, NULL, "read the WAL stream", err);
+    receiver->message_len = (size_t)len;
     receiver->heard_us = clock_monotonic_us(&clock_system);
     return parse_message(receiver, (size_t)len, out, err);
 }

@@ -103,15 +103,14 @@ struct frame_sink {
     struct buf *out;
 };
 
-static bool put_frame(const struct repository *repository, const struct frame_sink *sink,
-                      const uint8_t *wal, size_t len, struct row *row, struct error *err)
+/* packed: room for the frame as it is compressed. */
+static bool seal_frame(const struct repository *repository, const struct frame_sink *sink,
+                       const uint8_t *wal, size_t len, uint8_t *packed, struct row *row,
+                       struct error *err)
 {
     size_t stored = 0;
     const struct repository_settings *settings = &repository->settings;
-    CLEANUP(free_pointer) uint8_t *packed = malloc(codec_bound(settings->codec, len));
     row->codec = settings->codec;
-    if (packed == NULL)
-        return error_no_memory(err, "a WAL chunk");
     if (!codec_compress(sink->codec, settings->codec, settings->level, wal, len, packed, &stored,
                         err))
         return false;
@@ -128,6 +127,19 @@ static bool put_frame(const struct repository *repository, const struct frame_si
     row->stored_bytes = (uint32_t)(stored + SEAL_OVERHEAD);
     sink->out->len += row->stored_bytes;
     return true;
+}
+
+static bool put_frame(const struct repository *repository, const struct frame_sink *sink,
+                      const uint8_t *wal, size_t len, struct row *row, struct error *err)
+{
+    size_t room = codec_bound(repository->settings.codec, len);
+    uint8_t *packed = malloc(room);
+    if (packed == NULL)
+        return error_no_memory(err, "a WAL chunk");
+    bool done = seal_frame(repository, sink, wal, len, packed, row, err);
+    secret_wipe(packed, room);
+    free(packed);
+    return done;
 }
 
 static bool put_frames(const struct repository *repository, uint32_t timeline, struct part *part,

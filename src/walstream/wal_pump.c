@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/stop.h"
 #include "base/text.h"
 
@@ -35,11 +36,20 @@ bool wal_pump_open(struct wal_pump *pump, const struct repository *repository,
     return true;
 }
 
+/* What is stored, or will come again, is not kept in memory. */
+static void forget(struct wal_buffer *buffer)
+{
+    secret_wipe(buffer->bytes, buffer->len);
+    buffer->len = 0;
+}
+
 void wal_pump_close(struct wal_pump *pump)
 {
     wal_uploader_close(&pump->uploader);
-    for (size_t i = 0; i < ARRAY_LEN(pump->buffers); i++)
+    for (size_t i = 0; i < ARRAY_LEN(pump->buffers); i++) {
+        forget(&pump->buffers[i]);
         free(pump->buffers[i].bytes);
+    }
     *pump = (struct wal_pump){.uploader.wake_fd = -1};
 }
 
@@ -62,7 +72,7 @@ void wal_pump_begin(struct wal_pump *pump, struct wal_receiver *receiver, uint64
     pump->heard = false;
     pump->replied_us = 0;
     pump->full_since_us = 0;
-    filling(pump)->len = 0;
+    forget(filling(pump));
     filling(pump)->start_lsn = lsn;
     pump->progress.timeline = pump->source.timeline;
     pump->progress.received_lsn = lsn;
@@ -93,8 +103,8 @@ static bool submit(struct wal_pump *pump, struct error *err)
                                    .start_lsn = full->start_lsn};
     wal_uploader_submit(&pump->uploader, &job);
     pump->filling = 1 - pump->filling;
+    forget(filling(pump));
     filling(pump)->start_lsn = full->start_lsn + full->len;
-    filling(pump)->len = 0;
     pump->urgent = false;
     return true;
 }
@@ -148,6 +158,7 @@ static bool collect(struct wal_pump *pump, struct error *err)
     pump->progress.wal_bytes += pump->uploader.job.len;
     pump->progress.object_bytes += pump->uploader.object_bytes;
     pump->replied_us = 0; /* confirm at once: commits may wait for it */
+    forget(&pump->buffers[1 - pump->filling]);
     report(pump);
     return true;
 }
@@ -224,6 +235,8 @@ static bool compare_overlap(struct wal_pump *pump, const uint8_t **bytes, size_t
                                "it a repository of its own, or promote it to a new timeline.");
     }
     pump->overlap_done += part;
+    if (part > 0 && pump->overlap_done == pump->overlap_len)
+        secret_wipe(pump->overlap, sizeof pump->overlap);
     *bytes += part;
     *len -= part;
     return true;

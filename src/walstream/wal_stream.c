@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/stop.h"
 #include "base/text.h"
 #include "postgres/slot_status.h"
@@ -408,7 +409,10 @@ bool wal_stream_run(const struct repository *repository, const struct wal_stream
     struct stream stream = {.repository = repository, .options = options};
     bool done = check_options(options, err) &&
                 wal_merger_open(&merger, repository, options->merge_interval_us, err) &&
-                wal_pump_open(&stream.pump, repository, options, err) && run_links(&stream, err);
+                wal_pump_open(&stream.pump, repository, options, err);
+    if (repository_is_sealed(repository))
+        secret_wipe_freed(); /* it lives long, and all WAL goes through it */
+    done = done && run_links(&stream, err);
     wal_merger_close(&merger);
     wal_pump_close(&stream.pump);
     return done;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "tests/lib/core_fixture.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -161,6 +162,51 @@ static void test_secrets_work_where_nothing_can_be_locked(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Looked at from outside, as a dump is made: what is freed is not ours to read. */
+static size_t marks_left(int memory, uint64_t address, size_t len)
+{
+    uint8_t bytes[8000];
+    size_t count = 0;
+    if (pread(memory, bytes, len, (off_t)address) != (ssize_t)len)
+        return SIZE_MAX;
+    for (size_t i = 0; i < len; i++)
+        count += bytes[i] == 'x';
+    return count;
+}
+
+static size_t marks_after_free(void)
+{
+    enum { LEN = 8000 };
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    char *volatile first = malloc(LEN);
+    char *volatile behind = malloc(LEN); /* so that the heap does not shrink */
+    uint64_t address = (uint64_t)(uintptr_t)first;
+    memset(first, 'x', LEN);
+    free(first);
+    size_t left = marks_left(memory, address, LEN);
+    free(behind);
+    (void)close(memory);
+    return left;
+}
+
+/* In a process of its own: it cannot be taken back. */
+static void test_what_is_freed_is_overwritten(void **state)
+{
+    int status;
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* has an allocator of its own */
+#endif
+    pid_t pid = fork();
+    if (pid == 0) {
+        size_t before = marks_after_free();
+        secret_wipe_freed();
+        _exit(before > 1000 && marks_after_free() == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -170,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_others_may_not_read_or_replace_a_secret),
         cmocka_unit_test(test_secrets_are_locked_as_long_as_they_live),
         cmocka_unit_test(test_secrets_work_where_nothing_can_be_locked),
+        cmocka_unit_test(test_what_is_freed_is_overwritten),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }
