@@ -15,7 +15,8 @@ void doctor_add_error(struct check_list *list, const char *name, const struct er
 /* Puts, reads, puts again (which must fail) and removes a small object under probe/. */
 void doctor_check_store(struct check_list *list, struct store *store,
                         const struct random_source *random);
-/* Versions and locks, where the store has such; nothing is said of others. */
+/* Versions and locks, and what was changed in spite of them, where the store has such; nothing is
+ * said of others. */
 void doctor_check_protection(struct check_list *list, struct store *store);
 /* The store's clock against ours: more than 60 s is a warning, more than 10 min fails. */
 void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock);

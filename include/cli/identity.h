@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "document/value.h"
+#include "store/store.h"
 
 #include <stddef.h>
 
@@ -26,6 +27,14 @@ enum store_right {
     RIGHT_LIST = 2,
     RIGHT_PUT = 4, /* an object that is not there: nothing is ever replaced */
     RIGHT_REMOVE = 8,
+    RIGHT_SEE_LOCK = 16,      /* until when it is kept */
+    RIGHT_RENEW = 32,         /* lock anew what is there, where locks are configured */
+    RIGHT_LIST_VERSIONS = 64, /* what was put over, and what was removed */
+    RIGHT_GET_VERSION = 128,
+    RIGHT_SETTINGS = 256, /* of the bucket */
+    /* What follows from the others where locks are configured. */
+    RIGHT_LOCK = 512,
+    RIGHT_HOLD = 1024,
 };
 
 /* What one job asks of the store. */
@@ -46,6 +55,7 @@ struct identity {
     const char *statement;  /* beside CREATE ROLE, with %s for the login; NULL: none */
     const char *member_of;  /* role of the adapter; NULL: none */
     const char *does;       /* with that role, for people */
+    bool looks_back;        /* opens the bucket as of a time, too */
     const struct identity_job *jobs[IDENTITY_MAX_JOBS]; /* NULL ends the list */
 };
 
@@ -60,9 +70,10 @@ void identity_put_grants(const struct identity *identity, struct buf *out);
  */
 void identity_put_memberships(struct buf *out);
 
-/* The IAM policy (version 2012-10-17) for the repository at an s3:// URL. Gives a new value. An
- * identity that needs no store is ERROR_NOT_FOUND, another kind of store ERROR_USAGE. */
+/* The IAM policy (version 2012-10-17) for the repository at an s3:// URL, where objects are put
+ * with this lock. Gives a new value. An identity that needs no store is ERROR_NOT_FOUND, another
+ * kind of store ERROR_USAGE. */
 MUST_CHECK struct value *identity_policy(const struct identity *identity, const char *url,
-                                         struct error *err);
+                                         const struct store_lock *lock, struct error *err);
 
 #endif

@@ -50,6 +50,10 @@ struct seal_id {
  * records of runs, pins and probes come and go. */
 extern const char *const repository_lasting_prefixes[];
 
+/* Whether our own jobs remove objects with this beginning without waiting for a lock: packs that
+ * nobody needs, WAL that was merged, keys that were taken back, old proofs. */
+bool repository_prunes(const char *prefix);
+
 void repository_default_settings(struct repository_settings *out);
 
 /* Writes mainstay.json. ERROR_EXISTS when there is one; ERROR_REFUSED when the store's prefix holds

@@ -12,7 +12,7 @@
 #include "store/s3_location.h"
 #include "store/s3_sign.h"
 
-enum { S3_CALL_PARAMS = 6, S3_CALL_HEADERS = 4 };
+enum { S3_CALL_PARAMS = 6, S3_CALL_HEADERS = 5 };
 
 struct s3_client {
     struct s3_location location;

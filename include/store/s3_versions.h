@@ -18,6 +18,7 @@
 struct s3_version {
     char *key;
     char *id;
+    char *etag; /* of equal bytes equal; NULL where the store does not say, and for a marker */
     uint64_t size_bytes;
     int64_t modified_us;
     bool is_delete_marker;
@@ -35,6 +36,16 @@ struct s3_version_page {
 MUST_CHECK bool s3_version_page_parse(struct s3_version_page *page, const void *body, size_t len,
                                       struct error *err);
 void s3_version_page_release(struct s3_version_page *page);
+
+/* Returns false, with err filled, to end it. May take what the version holds: it is zeroed then.
+ * The key is relative to the location's prefix. */
+typedef bool (*s3_version_fn)(void *context, struct s3_version *version, struct error *err);
+
+/* Visits all versions of the keys that begin with prefix: in the order of keys, of each key the
+ * newest first. */
+MUST_CHECK bool s3_versions_list(struct s3_client *client, const char *prefix, s3_version_fn visit,
+                                 void *context, struct error *err);
+void s3_version_release(struct s3_version *version);
 
 /* Takes what the client holds, also when it fails. location.as_of_us is the time. Gives *out. */
 MUST_CHECK bool s3_versions_open(struct s3_client *client, struct store **out, struct error *err);

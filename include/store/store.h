@@ -32,11 +32,15 @@ struct store_object {
 /* Returns false, with err filled, to end the listing. */
 typedef bool (*store_visit_fn)(void *context, const struct store_object *object, struct error *err);
 
+/* Until when an object is kept that has a legal hold. */
+#define STORE_HELD_US INT64_MAX
+
 /* Which objects are put with a lock. All borrowed texts are static. */
 struct store_lock {
-    int64_t keep_us; /* how long at least; 0: none is locked */
+    int64_t keep_us; /* how long at least; 0: for no time */
     bool
         compliance; /* nobody can lift it before; else governance: those with a special right can */
+    bool hold;      /* legal hold, beside that time: until somebody with a special right lifts it */
     const char *const *prefixes; /* of the keys to be locked; ends in NULL */
 };
 
@@ -48,6 +52,20 @@ struct store_protection {
     uint64_t noncurrent_days; /* after which the store removes them by itself; 0: never */
     struct store_lock lock;   /* what puts of this process do */
 };
+
+/* An object that is not what was put there first. key is borrowed for the call and relative to the
+ * store's root. */
+struct store_change {
+    const char *key;
+    bool put_over;      /* with other bytes */
+    bool removed;       /* is not there any more */
+    int64_t stored_us;  /* when the oldest version that is left was put */
+    int64_t changed_us; /* the first change after that */
+};
+
+/* Returns false, with err filled, to end it. */
+typedef bool (*store_change_fn)(void *context, const struct store_change *change,
+                                struct error *err);
 
 struct store {
     const struct store_ops *ops; /* drivers embed struct store as their first member */
@@ -78,13 +96,20 @@ struct store_ops {
     bool (*remove)(struct store *store, const char *key, struct error *err);
 
     /* *out_until_us: until when the store keeps this object from being deleted for good (since
-     * 1970; 0: it does not). With renew it is locked as long as a put of now would lock it, if puts
-     * do. NULL: the store has no locks. */
+     * 1970; 0: it does not; STORE_HELD_US: a legal hold). With renew it is locked as long as a put
+     * of now would lock it, if puts do. NULL: the store has no locks. */
     bool (*lock)(struct store *store, const char *key, bool renew, int64_t *out_until_us,
                  struct error *err);
 
     /* NULL: the store protects nothing. */
     bool (*protection)(struct store *store, struct store_protection *out, struct error *err);
+
+    /* Visits, in the order of keys, the objects below prefix that were put over with other bytes,
+     * with removed_too also those that were removed before their locks end: neither is ever done by
+     * us to what is put with a lock, but for packs/ and wal/ and keys/, whose objects are removed
+     * by clean-ups that do not wait for locks. NULL: the store keeps no versions. */
+    bool (*changes)(struct store *store, const char *prefix, bool removed_too,
+                    store_change_fn visit, void *context, struct error *err);
 
     /* The store's own clock, for the skew check; local stores give the machine's. */
     bool (*time)(struct store *store, int64_t *out_unix_us, struct error *err);
@@ -109,8 +134,12 @@ MUST_CHECK bool store_lock(struct store *store, const char *key, bool renew, int
                            struct error *err);
 MUST_CHECK bool store_protection(struct store *store, struct store_protection *out,
                                  struct error *err);
+MUST_CHECK bool store_changes(struct store *store, const char *prefix, bool removed_too,
+                              store_change_fn visit, void *context, struct error *err);
 MUST_CHECK bool store_time(struct store *store, int64_t *out_unix_us, struct error *err);
 const char *store_create_only(struct store *store);
+/* Whether any object is to be locked. */
+bool store_lock_is_wanted(const struct store_lock *lock);
 /* NULL is allowed. */
 void store_close(struct store *store);
 /* For CLEANUP(store_cleanup). */

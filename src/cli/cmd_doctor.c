@@ -144,12 +144,12 @@ static bool print_policy(const struct invocation *call, const char *name, struct
 {
     CLEANUP(buf_release) struct buf text;
     CLEANUP(value_cleanup) struct value *policy = NULL;
-    const char *url = config_text(&call->config, OPTION_REPOSITORY_URL);
     const struct identity *identity;
+    struct store_options store;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    if (!identity_find(name, &identity, err))
+    if (!identity_find(name, &identity, err) || !config_fill_store(&call->config, &store, err))
         return false;
-    policy = identity_policy(identity, url, err);
+    policy = identity_policy(identity, store.url, &store.lock, err);
     if (policy == NULL || !value_print(policy, true, &text, err))
         return false;
     buf_printf(&text, "\n");
@@ -187,8 +187,10 @@ const struct command command_doctor = {
                "runner, approver, dispatcher, or of all."},
               {"print-iam", "ROLE", NULL,
                "Check nothing: print the IAM policy of founder, writer, reaper, reader or runner "
-               "for the bucket of repository.url."}},
+               "for the bucket of repository.url, with the locks of store.lock-mode and "
+               "store.legal-hold."}},
     .examples = {"mainstay doctor --repo /srv/backup --connection 'host=/run/postgresql'",
-                 "mainstay doctor --print-iam writer --repo s3://backup/main >writer.json"},
+                 "mainstay doctor --print-iam writer --repo s3://backup/main "
+                 "--store-lock-mode compliance >writer.json"},
     .run = run_doctor,
 };

@@ -75,19 +75,88 @@ static void check_lock(struct check_list *list, const struct store_protection *f
 {
     static const char name[] = "store.lock";
     const struct store_lock *lock = &found->lock;
-    const char *mode = lock->compliance ? "compliance" : "governance";
+    const char *mode = lock->keep_us == 0 ? "none" : lock->compliance ? "compliance" : "governance";
+    const char *hold = lock->hold ? ", and held until somebody lifts it" : "";
     long long days = (long long)(lock->keep_us / (86400 * second_us));
-    if (lock->keep_us > 0 && !found->lockable) {
-        check_add(list, name, CHECK_FAILED, "store.lock-mode is %s, but the bucket cannot lock",
-                  mode);
-        check_fix(list, "Make a bucket with object lock, or set store.lock-mode to none.");
+    if (store_lock_is_wanted(lock) && !found->lockable) {
+        check_add(list, name, CHECK_FAILED, "store.lock-mode is %s%s, but the bucket cannot lock",
+                  mode, lock->hold ? ", store.legal-hold true" : "");
+        check_fix(list, "Make a bucket with object lock, or set store.lock-mode to none and "
+                        "store.legal-hold to false.");
     } else if (lock->keep_us > 0) {
-        check_add(list, name, CHECK_OK, "what is stored is locked for %lld days (%s)", days, mode);
+        check_add(list, name, CHECK_OK, "what is stored is locked for %lld days (%s)%s", days, mode,
+                  hold);
+    } else if (lock->hold) {
+        check_add(list, name, CHECK_OK, "what is stored has a legal hold");
     } else if (found->lockable) {
         check_add(list, name, CHECK_WARNING,
                   "the bucket can lock objects, but nothing asks for it");
         check_fix(list, "Set store.lock-mode and store.lock-days.");
     }
+}
+
+/* --- what was changed ------------------------------------------------------------------------- */
+
+enum { CHANGES_NAMED = 3, CHANGES_SIZE = 400 };
+
+static const char changes_name[] = "store.changes";
+
+struct changes {
+    size_t count;
+    int64_t first_us; /* the earliest change */
+    char named[CHANGES_SIZE];
+};
+
+static bool note_change(void *context, const struct store_change *change, struct error *err)
+{
+    struct changes *changes = context;
+    size_t used = strlen(changes->named);
+    char time[TEXT_SIZE];
+    (void)err;
+    if (changes->count < CHANGES_NAMED)
+        (void)snprintf(changes->named + used, sizeof changes->named - used, "%s%s (%s %s)",
+                       used > 0 ? ", " : "", change->key, change->put_over ? "put over" : "removed",
+                       text_time_us(change->changed_us, time));
+    if (changes->count == 0 || change->changed_us < changes->first_us)
+        changes->first_us = change->changed_us;
+    changes->count++;
+    return true;
+}
+
+/* Bytes are put once, and what is locked is not removed: whoever did it was not one of our jobs. */
+static void check_changes(struct check_list *list, struct store *store)
+{
+    struct error err;
+    struct changes changes = {0};
+    char before[TEXT_SIZE];
+    for (const char *const *prefix = repository_lasting_prefixes; *prefix != NULL; prefix++) {
+        if (store_changes(store, *prefix, !repository_prunes(*prefix), note_change, &changes, &err))
+            continue;
+        check_add(list, changes_name, CHECK_WARNING, "could not look for changed objects: %.*s",
+                  CHECK_TEXT_SIZE - 64, err.text);
+        check_fix(list, "%s", err.hint);
+        return;
+    }
+    if (changes.count == 0) {
+        check_add(list, changes_name, CHECK_OK,
+                  "nothing was put over, nothing removed under a lock");
+        return;
+    }
+    check_add(list, changes_name, CHECK_FAILED,
+              "objects were changed that never change, %zu in all: %s%s", changes.count,
+              changes.named, changes.count > CHANGES_NAMED ? ", ..." : "");
+    check_fix(list,
+              "Take away the keys that may write; then read it as it was: append &as-of=%s to the "
+              "repository's URL.",
+              text_time_us(changes.first_us - second_us, before));
+}
+
+static bool was_changed(const struct check_list *list)
+{
+    for (size_t i = 0; i < list->count && i < CHECK_MAX; i++)
+        if (strcmp(list->results[i].name, changes_name) == 0)
+            return list->results[i].verdict == CHECK_FAILED;
+    return false;
 }
 
 void doctor_check_protection(struct check_list *list, struct store *store)
@@ -115,6 +184,8 @@ void doctor_check_protection(struct check_list *list, struct store *store)
                   found.noncurrent_days, text_plural(found.noncurrent_days, "day", "days"));
     }
     check_lock(list, &found);
+    if (found.versions)
+        check_changes(list, store);
 }
 
 void doctor_check_clock(struct check_list *list, struct store *store, const struct clock *clock)
@@ -162,7 +233,8 @@ void doctor_check_repository(struct check_list *list, struct session *session,
     if (!*out_open) {
         doctor_add_error(list, "repository.open", &err);
         if (err.kind == ERROR_NOT_FOUND)
-            check_fix(list, "mainstay repo init");
+            check_fix(list, was_changed(list) ? "It may have been there: see store.changes."
+                                              : "mainstay repo init");
         return;
     }
     text_hex(session->repository.id, sizeof session->repository.id, id);

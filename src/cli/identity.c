@@ -2,8 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "repository/key_object.h"
 #include "repository/repository.h"
 #include "store/s3_location.h"
+#include "store/s3_lock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +20,31 @@ enum {
     ADD = READ | RIGHT_PUT,
     OWN = READ | RIGHT_PUT | RIGHT_REMOVE, /* its own announcements, taken back by itself */
     CLEAN = READ | RIGHT_REMOVE,
+    SEE_LOCK = RIGHT_SEE_LOCK,
+    RENEW = RIGHT_RENEW,
+    CHANGED = RIGHT_LIST_VERSIONS,                                   /* was it put over? */
+    GONE = RIGHT_LIST_VERSIONS | RIGHT_GET_VERSION | RIGHT_SEE_LOCK, /* or removed under a lock? */
 };
 
-static const struct identity_job job_init = {"repo init",
-                                             {{REPOSITORY_CONFIG_KEY, GET | PUT}, {"", LIST}}};
-static const struct identity_job job_doctor = {
-    "doctor", {{REPOSITORY_CONFIG_KEY, GET}, {"probe/", OWN}, {"snapshots/", READ}}};
+/* Whoever opens a repository reads mainstay.json, and the keys if it is sealed. */
+static const struct identity_job job_init = {
+    "repo init", {{REPOSITORY_CONFIG_KEY, GET | PUT}, {KEY_PREFIX, ADD}, {"", LIST}}};
+static const struct identity_job job_key = {"repo key",
+                                            {{REPOSITORY_CONFIG_KEY, GET}, {KEY_PREFIX, OWN}}};
+static const struct identity_job job_doctor = {"doctor",
+                                               {{REPOSITORY_CONFIG_KEY, GET | GONE},
+                                                {KEY_PREFIX, READ | CHANGED},
+                                                {"probe/", OWN},
+                                                {"snapshots/", READ | GONE},
+                                                {"packs/", CHANGED},
+                                                {"wal/", CHANGED},
+                                                {"history/", GONE},
+                                                {"restore-points/", GONE},
+                                                {"drills/", CHANGED},
+                                                {"", RIGHT_SETTINGS}}};
 static const struct identity_job job_status = {"status, snapshot list, snapshot show, wal status",
                                                {{REPOSITORY_CONFIG_KEY, GET},
+                                                {KEY_PREFIX, READ},
                                                 {"snapshots/", READ},
                                                 {"wal/", READ},
                                                 {"history/", READ},
@@ -36,21 +55,26 @@ static const struct identity_job job_status = {"status, snapshot list, snapshot 
                                                 {"restore-points/", READ}}};
 /* Pins hold snapshots; a term says whether another daemon has taken over. */
 static const struct identity_job job_snapshot = {"snapshot create",
-                                                 {{REPOSITORY_CONFIG_KEY, GET},
+                                                 {{REPOSITORY_CONFIG_KEY, GET | RENEW},
+                                                  {KEY_PREFIX, READ | RENEW},
                                                   {"leases/", OWN},
                                                   {"snapshots/", ADD},
-                                                  {"packs/", ADD},
+                                                  {"packs/", ADD | RENEW},
                                                   {"wal/", READ},
                                                   {"history/", READ},
                                                   {"terms/", READ}}};
-static const struct identity_job job_wal_stream = {
-    "wal stream",
-    {{REPOSITORY_CONFIG_KEY, GET}, {"wal/", ADD}, {"history/", ADD}, {"terms/", READ}}};
+static const struct identity_job job_wal_stream = {"wal stream",
+                                                   {{REPOSITORY_CONFIG_KEY, GET},
+                                                    {KEY_PREFIX, READ},
+                                                    {"wal/", ADD},
+                                                    {"history/", ADD},
+                                                    {"terms/", READ}}};
 static const struct identity_job job_restore_point = {
     "restore-point create, restore-point steps of runbooks",
-    {{REPOSITORY_CONFIG_KEY, GET}, {"restore-points/", ADD}, {"wal/", READ}}};
+    {{REPOSITORY_CONFIG_KEY, GET}, {KEY_PREFIX, READ}, {"restore-points/", ADD}, {"wal/", READ}}};
 static const struct identity_job job_verify = {"snapshot verify",
                                                {{REPOSITORY_CONFIG_KEY, GET},
+                                                {KEY_PREFIX, READ},
                                                 {"snapshots/", READ},
                                                 {"packs/", READ},
                                                 {"wal/", READ},
@@ -61,6 +85,7 @@ static const struct identity_job job_verify = {"snapshot verify",
 static const struct identity_job job_daemon = {"mainstayd", {{"terms/", OWN}, {"", LIST}}};
 static const struct identity_job job_restore = {"restore, wal get, wal window",
                                                 {{REPOSITORY_CONFIG_KEY, GET},
+                                                 {KEY_PREFIX, READ},
                                                  {"leases/", OWN},
                                                  {"snapshots/", READ},
                                                  {"packs/", READ},
@@ -69,14 +94,18 @@ static const struct identity_job job_restore = {"restore, wal get, wal window",
                                                  {"restore-points/", READ}}};
 static const struct identity_job job_drill = {"drill run, drill list, drill show",
                                               {{"drills/", ADD}, {"terms/", READ}}};
-static const struct identity_job job_pin = {
-    "snapshot pin, snapshot unpin",
-    {{REPOSITORY_CONFIG_KEY, GET}, {"pins/", OWN}, {"snapshots/", READ}, {"leases/", READ}}};
+static const struct identity_job job_pin = {"snapshot pin, snapshot unpin",
+                                            {{REPOSITORY_CONFIG_KEY, GET},
+                                             {KEY_PREFIX, READ},
+                                             {"pins/", OWN},
+                                             {"snapshots/", READ},
+                                             {"leases/", READ}}};
 /* Which packs live is in the manifests: nobody who removes needs to read pages. */
 static const struct identity_job job_expire = {"snapshot expire, repo gc",
                                                {{REPOSITORY_CONFIG_KEY, GET},
+                                                {KEY_PREFIX, READ},
                                                 {"leases/", OWN},
-                                                {"snapshots/", CLEAN},
+                                                {"snapshots/", CLEAN | SEE_LOCK},
                                                 {"packs/", LIST | RIGHT_REMOVE},
                                                 {"wal/", CLEAN},
                                                 {"pins/", CLEAN},
@@ -85,15 +114,16 @@ static const struct identity_job job_expire = {"snapshot expire, repo gc",
                                                 {"restore-points/", READ},
                                                 {"terms/", READ}}};
 static const struct identity_job job_merge = {
-    "wal merge", {{REPOSITORY_CONFIG_KEY, GET}, {"wal/", OWN}, {"leases/", READ}}};
+    "wal merge",
+    {{REPOSITORY_CONFIG_KEY, GET}, {KEY_PREFIX, READ}, {"wal/", OWN}, {"leases/", READ}}};
 
 /* --- identities ------------------------------------------------------------------------------- */
 
 static const struct identity identities[] = {
     {.name = "founder",
-     .summary = "makes the repository, once",
+     .summary = "makes the repository, and changes its keys if it is sealed",
      .attributes = "REPLICATION",
-     .jobs = {&job_init, &job_doctor}},
+     .jobs = {&job_init, &job_doctor, &job_key}},
     {.name = "writer",
      .summary = "snapshots, the WAL stream, drills, the daemon: cannot remove what was stored",
      .attributes = "REPLICATION",
@@ -105,6 +135,7 @@ static const struct identity identities[] = {
      .jobs = {&job_expire, &job_merge, &job_pin}},
     {.name = "reader",
      .summary = "restores, drills, verification",
+     .looks_back = true,
      .jobs = {&job_restore, &job_verify, &job_status, &job_drill}},
     {.name = "planner",
      .summary = "plans runbooks, reads runs",
@@ -207,6 +238,14 @@ void identity_put_memberships(struct buf *out)
 
 /* --- IAM -------------------------------------------------------------------------------------- */
 
+/* For what a policy is made. */
+struct policy {
+    const struct identity *identity;
+    const struct s3_location *location;
+    const struct store_lock *lock;
+    struct value *statements;
+};
+
 /* The prefixes on which an identity has a right, each once, in the order of the jobs. */
 struct prefixes {
     const char *items[IDENTITY_MAX_JOBS * JOB_MAX_RIGHTS];
@@ -221,15 +260,40 @@ static void add_prefix(struct prefixes *prefixes, const char *prefix)
     prefixes->items[prefixes->count++] = prefix;
 }
 
-static void collect(const struct identity *identity, unsigned right, struct prefixes *out)
+static bool looks_back(const struct policy *policy)
 {
+    return policy->identity->looks_back &&
+           (store_lock_is_wanted(policy->lock) || policy->location->as_of_us != 0);
+}
+
+/* With those that locks add: what is put is locked by the same request, what is renewed is looked
+ * at first (s3_lock.c). */
+static unsigned rights_on(const struct policy *policy, const struct job_right *row)
+{
+    unsigned rights = row->rights;
+    bool covered = s3_lock_covers(policy->lock, row->prefix);
+    if (covered && (rights & RENEW) != 0)
+        rights |= SEE_LOCK;
+    if (covered && (rights & (PUT | RENEW)) != 0)
+        rights |= (policy->lock->keep_us > 0 ? RIGHT_LOCK : 0U) |
+                  (policy->lock->hold ? RIGHT_HOLD : 0U);
+    if ((rights & GET) != 0 && looks_back(policy))
+        rights |= RIGHT_GET_VERSION;
+    return rights;
+}
+
+static void collect(const struct policy *policy, unsigned right, struct prefixes *out)
+{
+    const struct identity_job *const *jobs = policy->identity->jobs;
     *out = (struct prefixes){.count = 0};
-    for (size_t i = 0; i < IDENTITY_MAX_JOBS && identity->jobs[i] != NULL; i++) {
-        const struct job_right *rights = identity->jobs[i]->rights;
+    for (size_t i = 0; i < IDENTITY_MAX_JOBS && jobs[i] != NULL; i++) {
+        const struct job_right *rights = jobs[i]->rights;
         for (size_t j = 0; j < JOB_MAX_RIGHTS && rights[j].prefix != NULL; j++)
-            if ((rights[j].rights & right) != 0)
+            if ((rights_on(policy, &rights[j]) & right) != 0)
                 add_prefix(out, rights[j].prefix);
     }
+    if (right == RIGHT_LIST_VERSIONS && looks_back(policy))
+        add_prefix(out, ""); /* s3_versions.c lists them all, once */
 }
 
 /* "packs/" is everything below it, "mainstay.json" that object. */
@@ -245,77 +309,159 @@ static bool add_pattern(struct value *list, const char *before, const char *pref
     return value_append_text(list, pattern, err);
 }
 
-static struct value *begin_statement(struct value *statements, const char *sid, const char *action,
-                                     struct error *err)
+enum { ACTIONS_MAX = 3 };
+
+/* One statement, for each right one. */
+struct statement {
+    unsigned right;
+    const char *sid;
+    const char *actions[ACTIONS_MAX];
+};
+
+static bool add_actions(struct value *statement, const char *const actions[ACTIONS_MAX],
+                        struct error *err)
 {
-    struct value *statement = value_append_new_object(statements, err);
-    if (statement != NULL && value_set_text(statement, "Sid", sid, err) &&
-        value_set_text(statement, "Effect", "Allow", err) &&
-        value_set_text(statement, "Action", action, err))
+    if (actions[1] == NULL)
+        return value_set_text(statement, "Action", actions[0], err);
+    struct value *list = value_set_new_array(statement, "Action", err);
+    for (size_t i = 0; list != NULL && i < ACTIONS_MAX && actions[i] != NULL; i++)
+        if (!value_append_text(list, actions[i], err))
+            return false;
+    return list != NULL;
+}
+
+static struct value *begin_statement(const struct policy *policy, const struct statement *what,
+                                     const char *effect, struct error *err)
+{
+    struct value *statement = value_append_new_object(policy->statements, err);
+    if (statement != NULL && value_set_text(statement, "Sid", what->sid, err) &&
+        value_set_text(statement, "Effect", effect, err) &&
+        add_actions(statement, what->actions, err))
         return statement;
     return NULL;
 }
 
-static bool add_objects(struct value *statements, const struct s3_location *location,
-                        const struct prefixes *prefixes, const char *sid, const char *action,
-                        struct error *err)
+static bool add_resources(const struct policy *policy, struct value *statement,
+                          const struct prefixes *prefixes, struct error *err)
 {
     CLEANUP(free_pointer)
-    char *before = text_format("arn:aws:s3:::%s/%s", location->bucket, location->prefix);
+    char *before = text_format("arn:aws:s3:::%s/%s", policy->location->bucket,
+                               policy->location->prefix);
     if (before == NULL)
         return error_no_memory(err, "a policy");
-    struct value *statement = begin_statement(statements, sid, action, err);
-    struct value *list = statement == NULL ? NULL : value_set_new_array(statement, "Resource", err);
+    struct value *list = value_set_new_array(statement, "Resource", err);
     for (size_t i = 0; list != NULL && i < prefixes->count; i++)
         if (!add_pattern(list, before, prefixes->items[i], err))
             return false;
     return list != NULL;
 }
 
+/* Returns the object that holds the values of one key. */
+static struct value *add_condition(struct value *statement, const char *operator,
+                                   struct error * err)
+{
+    struct value *condition = value_set_new_object(statement, "Condition", err);
+    return condition == NULL ? NULL : value_set_new_object(condition, operator, err);
+}
+
+/* Amazon lets a policy say that a hold may be put and not lifted; a store without this condition
+ * lets whoever puts them lift them. */
+static bool only_on(struct value *statement, struct error *err)
+{
+    struct value *equals = add_condition(statement, "StringEqualsIfExists", err);
+    return equals != NULL && value_set_text(equals, "s3:object-lock-legal-hold", "ON", err);
+}
+
+static bool add_objects(const struct policy *policy, const struct statement *what,
+                        struct error *err)
+{
+    struct prefixes prefixes;
+    collect(policy, what->right, &prefixes);
+    if (prefixes.count == 0)
+        return true;
+    struct value *statement = begin_statement(policy, what, "Allow", err);
+    return statement != NULL && add_resources(policy, statement, &prefixes, err) &&
+           (what->right != RIGHT_HOLD || only_on(statement, err));
+}
+
+static struct value *begin_bucket(const struct policy *policy, const struct statement *what,
+                                  struct error *err)
+{
+    CLEANUP(free_pointer) char *bucket = text_format("arn:aws:s3:::%s", policy->location->bucket);
+    if (bucket == NULL) {
+        (void)error_no_memory(err, "a policy");
+        return NULL;
+    }
+    struct value *statement = begin_statement(policy, what, "Allow", err);
+    return statement != NULL && value_set_text(statement, "Resource", bucket, err) ? statement
+                                                                                   : NULL;
+}
+
 /* A request for an object that is not there is answered 404 only to who may list the bucket, and
  * carries no prefix: IfExists lets that one pass. Without it "not there yet" would be "access
  * denied". */
-static bool add_listing(struct value *statements, const struct s3_location *location,
-                        const struct prefixes *prefixes, struct error *err)
+static bool add_listing(const struct policy *policy, const struct statement *what,
+                        struct error *err)
 {
-    CLEANUP(free_pointer) char *bucket = text_format("arn:aws:s3:::%s", location->bucket);
-    if (bucket == NULL)
-        return error_no_memory(err, "a policy");
-    struct value *statement = begin_statement(statements, "List", "s3:ListBucket", err);
-    if (statement == NULL || !value_set_text(statement, "Resource", bucket, err))
-        return false;
-    struct value *condition = value_set_new_object(statement, "Condition", err);
-    struct value *like = condition == NULL
-                             ? NULL
-                             : value_set_new_object(condition, "StringLikeIfExists", err);
+    struct prefixes prefixes;
+    collect(policy, what->right, &prefixes);
+    if (prefixes.count == 0)
+        return true;
+    struct value *statement = begin_bucket(policy, what, err);
+    struct value *like = statement == NULL ? NULL
+                                           : add_condition(statement, "StringLikeIfExists", err);
     struct value *list = like == NULL ? NULL : value_set_new_array(like, "s3:prefix", err);
-    for (size_t i = 0; list != NULL && i < prefixes->count; i++)
-        if (!add_pattern(list, location->prefix, prefixes->items[i], err))
+    for (size_t i = 0; list != NULL && i < prefixes.count; i++)
+        if (!add_pattern(list, policy->location->prefix, prefixes.items[i], err))
             return false;
     return list != NULL;
 }
 
-static bool add_statements(struct value *statements, const struct identity *identity,
-                           const struct s3_location *location, struct error *err)
+static bool add_settings(const struct policy *policy, struct error *err)
 {
-    static const struct {
-        unsigned right;
-        const char *sid;
-        const char *action;
-    } objects[] = {{RIGHT_GET, "Get", "s3:GetObject"},
-                   {RIGHT_PUT, "Put", "s3:PutObject"},
-                   {RIGHT_REMOVE, "Remove", "s3:DeleteObject"}};
+    static const struct statement what = {RIGHT_SETTINGS,
+                                          "Settings",
+                                          {"s3:GetBucketVersioning",
+                                           "s3:GetBucketObjectLockConfiguration",
+                                           "s3:GetLifecycleConfiguration"}};
     struct prefixes prefixes;
-    collect(identity, RIGHT_LIST, &prefixes);
-    if (!add_listing(statements, location, &prefixes, err))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
-        collect(identity, objects[i].right, &prefixes);
-        if (prefixes.count > 0 &&
-            !add_objects(statements, location, &prefixes, objects[i].sid, objects[i].action, err))
+    collect(policy, what.right, &prefixes);
+    return prefixes.count == 0 || begin_bucket(policy, &what, err) != NULL;
+}
+
+/* Nobody is given this right; another policy may. Ceph's gateway asks for no right at all: there
+ * everybody has it who is not denied it. */
+static bool add_denial(const struct policy *policy, struct error *err)
+{
+    static const struct statement what = {.sid = "NoBypass",
+                                          .actions = {"s3:BypassGovernanceRetention"}};
+    const struct prefixes everything = {.items = {""}, .count = 1};
+    if (!store_lock_is_wanted(policy->lock))
+        return true;
+    struct value *statement = begin_statement(policy, &what, "Deny", err);
+    return statement != NULL && add_resources(policy, statement, &everything, err);
+}
+
+static bool add_statements(const struct policy *policy, struct error *err)
+{
+    static const struct statement listings[] = {
+        {RIGHT_LIST, "List", {"s3:ListBucket"}},
+        {RIGHT_LIST_VERSIONS, "ListVersions", {"s3:ListBucketVersions"}}};
+    static const struct statement objects[] = {
+        {RIGHT_GET, "Get", {"s3:GetObject"}},
+        {RIGHT_GET_VERSION, "GetVersion", {"s3:GetObjectVersion"}},
+        {RIGHT_PUT, "Put", {"s3:PutObject"}},
+        {RIGHT_REMOVE, "Remove", {"s3:DeleteObject"}},
+        {RIGHT_SEE_LOCK, "SeeLock", {"s3:GetObjectRetention", "s3:GetObjectLegalHold"}},
+        {RIGHT_LOCK, "Lock", {"s3:PutObjectRetention"}},
+        {RIGHT_HOLD, "Hold", {"s3:PutObjectLegalHold"}}};
+    for (size_t i = 0; i < ARRAY_LEN(listings); i++)
+        if (!add_listing(policy, &listings[i], err))
             return false;
-    }
-    return true;
+    for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+        if (!add_objects(policy, &objects[i], err))
+            return false;
+    return add_settings(policy, err) && add_denial(policy, err);
 }
 
 static bool check_place(const struct identity *identity, const char *url, struct error *err)
@@ -330,19 +476,20 @@ static bool check_place(const struct identity *identity, const char *url, struct
                            "mode 0700.");
 }
 
-struct value *identity_policy(const struct identity *identity, const char *url, struct error *err)
+struct value *identity_policy(const struct identity *identity, const char *url,
+                              const struct store_lock *lock, struct error *err)
 {
     struct s3_location location;
     if (!check_place(identity, url, err) || !s3_location_parse(&location, url, err))
         return NULL;
-    struct value *policy = value_new_object(err);
-    struct value *statements = NULL;
-    if (policy != NULL && value_set_text(policy, "Version", "2012-10-17", err))
-        statements = value_set_new_array(policy, "Statement", err);
-    bool done = statements != NULL && add_statements(statements, identity, &location, err);
+    struct policy policy = {.identity = identity, .location = &location, .lock = lock};
+    struct value *root = value_new_object(err);
+    if (root != NULL && value_set_text(root, "Version", "2012-10-17", err))
+        policy.statements = value_set_new_array(root, "Statement", err);
+    bool done = policy.statements != NULL && add_statements(&policy, err);
     s3_location_release(&location);
     if (done)
-        return policy;
-    value_free(policy);
+        return root;
+    value_free(root);
     return NULL;
 }

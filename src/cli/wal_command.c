@@ -54,7 +54,12 @@ static bool put_option(const struct config *config, enum option_id id, struct bu
     CLEANUP(free_pointer) char *value = is_path(id, text) ? absolute(text) : strdup(text);
     if (value == NULL)
         return error_no_memory(err, "a path");
-    buf_printf(out, " --%s", option_flag(id, name));
+    (void)option_flag(id, name);
+    if (option_row(id)->type == OPTION_BOOL) { /* alone it is "true", and takes no next word */
+        buf_printf(out, " --%s=%s", name, value);
+        return true;
+    }
+    buf_printf(out, " --%s", name);
     return recovery_put_argument(value, out, err);
 }
 

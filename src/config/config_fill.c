@@ -7,11 +7,12 @@
 static struct store_lock make_lock(const struct config *config)
 {
     const char *mode = config_text(config, OPTION_STORE_LOCK_MODE);
-    if (strcmp(mode, "none") == 0)
-        return (struct store_lock){0};
-    return (struct store_lock){.keep_us = config_amount(config, OPTION_STORE_LOCK_DAYS) * DAY_US,
-                               .compliance = strcmp(mode, "compliance") == 0,
-                               .prefixes = repository_lasting_prefixes};
+    struct store_lock lock = {.compliance = strcmp(mode, "compliance") == 0,
+                              .hold = config_bool(config, OPTION_STORE_LEGAL_HOLD),
+                              .prefixes = repository_lasting_prefixes};
+    if (strcmp(mode, "none") != 0)
+        lock.keep_us = config_amount(config, OPTION_STORE_LOCK_DAYS) * DAY_US;
+    return lock;
 }
 
 bool config_fill_store(const struct config *config, struct store_options *out, struct error *err)

@@ -223,6 +223,15 @@ static const struct option_row table[OPTION_COUNT] = {
                                 .example = "30",
                                 .help = "How long an object is locked at least; up to a quarter "
                                         "longer. A snapshot locks what it reuses anew."},
+    [OPTION_STORE_LEGAL_HOLD] =
+        {.name = "store.legal-hold",
+         .type = OPTION_BOOL,
+         .group = GROUP_REPOSITORY,
+         .standard = "false",
+         .example = "true",
+         .help = "Put a legal hold on what is stored: nobody can delete it for good until somebody "
+                 "with the right s3:PutObjectLegalHold lifts it. A snapshot holds what it reuses, "
+                 "too."},
     [OPTION_SNAPSHOT_LABEL] =
         {.name = "snapshot.label",
          .type = OPTION_TEXT,

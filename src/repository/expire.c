@@ -127,14 +127,16 @@ static bool collect_manifests(struct expire_plan *plan, struct error *err)
 static bool add_lock(struct expire_plan *plan, const char *snapshot_id, int64_t until_us,
                      struct error *err)
 {
+    bool held = until_us == STORE_HELD_US;
     struct pin *pins = reallocarray(plan->pins.pins, plan->pins.count + 1, sizeof *pins);
     if (pins == NULL)
         return error_no_memory(err, "the list of pins");
     plan->pins.pins = pins;
     struct pin *pin = &pins[plan->pins.count++];
-    *pin = (struct pin){.readable = true, .expires_us = until_us};
+    *pin = (struct pin){.readable = true, .expires_us = held ? 0 : until_us};
     (void)snprintf(pin->snapshot_id, sizeof pin->snapshot_id, "%s", snapshot_id);
-    (void)snprintf(pin->reason, sizeof pin->reason, "object lock of the store");
+    (void)snprintf(pin->reason, sizeof pin->reason, "%s",
+                   held ? "legal hold in the store" : "object lock of the store");
     return true;
 }
 

@@ -14,8 +14,17 @@
 enum { CONFIG_MAX_BYTES = 64 << 10, PACK_MIN_BYTES = 1 << 20, PACK_LARGEST_BYTES = 64 << 20 };
 
 const char *const repository_lasting_prefixes[] = {
-    REPOSITORY_CONFIG_KEY, "snapshots/", "packs/", "wal/", "history/",
-    "restore-points/",     "drills/",    NULL};
+    REPOSITORY_CONFIG_KEY, KEY_PREFIX, "snapshots/", "packs/", "wal/", "history/",
+    "restore-points/",     "drills/",  NULL};
+
+bool repository_prunes(const char *prefix)
+{
+    static const char *const pruned[] = {KEY_PREFIX, "packs/", "wal/", "drills/"};
+    for (size_t i = 0; i < ARRAY_LEN(pruned); i++)
+        if (strcmp(pruned[i], prefix) == 0)
+            return true;
+    return false;
+}
 
 void repository_default_settings(struct repository_settings *out)
 {

@@ -75,6 +75,17 @@ static bool guard_remove(struct store *store, const char *key, struct error *err
     return store_remove(from_store(store)->inner, key, err);
 }
 
+static bool guard_lock(struct store *store, const char *key, bool renew, int64_t *out_until_us,
+                       struct error *err)
+{
+    return store_lock(from_store(store)->inner, key, renew, out_until_us, err);
+}
+
+static bool guard_protection(struct store *store, struct store_protection *out, struct error *err)
+{
+    return store_protection(from_store(store)->inner, out, err);
+}
+
 static bool guard_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     return store_time(from_store(store)->inner, out_unix_us, err);
@@ -97,6 +108,8 @@ static const struct store_ops guard_ops = {
     .stat = guard_stat,
     .list = guard_list,
     .remove = guard_remove,
+    .lock = guard_lock,
+    .protection = guard_protection,
     .time = guard_time,
     .create_only = guard_create_only,
     .close = guard_close,

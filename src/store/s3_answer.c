@@ -55,8 +55,8 @@ static const struct meaning meanings[] = {
     {"ConditionalRequestConflict", 409, ERROR_UNAVAILABLE, true, NULL},
     {"OperationAborted", 0, ERROR_UNAVAILABLE, true, NULL},
     {"AccessDenied", 403, ERROR_DENIED, false,
-     "Give this key the rights of its job: `mainstay doctor --print-iam writer` prints them, also for "
-     "reader, reaper, founder and runner."},
+     "Give this key the rights of its job: `mainstay doctor --print-iam writer` prints them, also "
+     "for reader, reaper, founder and runner."},
     {"AllAccessDisabled", 0, ERROR_DENIED, false, "Ask the store's provider about the account."},
     {"AccountProblem", 0, ERROR_DENIED, false, "Ask the store's provider about the account."},
     {"UserSuspended", 0, ERROR_DENIED, false, "Ask the store's provider to enable the user again."},

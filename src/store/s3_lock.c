@@ -15,7 +15,8 @@ static const char *mode_name(const struct store_lock *lock)
 
 bool s3_lock_covers(const struct store_lock *lock, const char *key)
 {
-    for (const char *const *prefix = lock->prefixes; lock->keep_us > 0 && *prefix != NULL; prefix++)
+    for (const char *const *prefix = lock->prefixes; store_lock_is_wanted(lock) && *prefix != NULL;
+         prefix++)
         if (text_starts_with(key, *prefix))
             return true;
     return false;
@@ -55,15 +56,54 @@ static void put_until(const struct s3_client *client, const struct store_lock *l
     (void)text_time_us(clock_now_us(&client->clock) + lock->keep_us + lock->keep_us / 4, out);
 }
 
-void s3_lock_headers(const struct s3_client *client, const struct store_lock *lock,
-                     const void *bytes, size_t len, const uint8_t *sha256,
-                     struct s3_lock_texts *texts, struct http_header *out)
+size_t s3_lock_headers(const struct s3_client *client, const struct store_lock *lock,
+                       const void *bytes, size_t len, const uint8_t *sha256,
+                       struct s3_lock_texts *texts, struct http_header *out)
 {
-    put_until(client, lock, texts->until);
+    size_t count = 0;
+    if (lock->keep_us > 0) {
+        put_until(client, lock, texts->until);
+        out[count++] = (struct http_header){"x-amz-object-lock-mode", mode_name(lock)};
+        out[count++] = (struct http_header){"x-amz-object-lock-retain-until-date", texts->until};
+    }
+    if (lock->hold)
+        out[count++] = (struct http_header){"x-amz-object-lock-legal-hold", "ON"};
     put_checksum(bytes, len, sha256, texts->checksum);
-    out[0] = (struct http_header){"x-amz-object-lock-mode", mode_name(lock)};
-    out[1] = (struct http_header){"x-amz-object-lock-retain-until-date", texts->until};
-    out[2] = (struct http_header){"x-amz-checksum-sha256", texts->checksum};
+    out[count++] = (struct http_header){"x-amz-checksum-sha256", texts->checksum};
+    return count;
+}
+
+bool s3_lock_refused(const struct s3_client *client, const struct s3_call *call,
+                     const struct http_response *response, struct error *err)
+{
+    (void)s3_client_refused(client, call, response, err);
+    if (response->status != 400)
+        return false;
+    err->hint[0] = '\0'; /* this is more than the table knows */
+    return error_hint(err, "Locks need a bucket that was made with object lock: make one, or set "
+                           "store.lock-mode to none and store.legal-hold to false.");
+}
+
+/* setting: "retention" or "legal-hold"; body: what it is to be. */
+static bool put_setting(struct s3_client *client, const char *key, const char *setting,
+                        const char *body, struct error *err)
+{
+    char checksum[S3_CHECKSUM_SIZE];
+    put_checksum(body, strlen(body), NULL, checksum);
+    const struct s3_call call = {.verb = "lock object",
+                                 .method = "PUT",
+                                 .key = key,
+                                 .params = {{setting, ""}},
+                                 .headers = {{"x-amz-checksum-sha256", checksum}},
+                                 .body = body,
+                                 .body_len = strlen(body)};
+    CLEANUP(http_response_release) struct http_response response;
+    http_response_init(&response, ANSWER_MAX_BYTES);
+    if (!s3_client_call(client, &call, &response, err))
+        return false;
+    if (response.status == 200 || response.status == 204)
+        return true;
+    return s3_lock_refused(client, &call, &response, err);
 }
 
 /* mode: that of the object, which stays. */
@@ -71,39 +111,40 @@ static bool put_retention(struct s3_client *client, const struct store_lock *loc
                           const char *mode, int64_t *out_until_us, struct error *err)
 {
     char body[512];
-    struct s3_lock_texts texts;
-    put_until(client, lock, texts.until);
-    int len = snprintf(body, sizeof body,
-                       "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-                       "<Mode>%s</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>",
-                       mode, texts.until);
-    put_checksum(body, (size_t)len, NULL, texts.checksum);
-    const struct s3_call call = {.verb = "lock object",
-                                 .method = "PUT",
-                                 .key = key,
-                                 .params = {{"retention", ""}},
-                                 .headers = {{"x-amz-checksum-sha256", texts.checksum}},
-                                 .body = body,
-                                 .body_len = (size_t)len};
-    CLEANUP(http_response_release) struct http_response response;
-    http_response_init(&response, ANSWER_MAX_BYTES);
-    if (!s3_client_call(client, &call, &response, err))
+    char until[TEXT_SIZE];
+    put_until(client, lock, until);
+    (void)snprintf(body, sizeof body,
+                   "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                   "<Mode>%s</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>",
+                   mode, until);
+    if (!put_setting(client, key, "retention", body, err))
         return false;
-    if (response.status != 200 && response.status != 204) {
-        (void)s3_client_refused(client, &call, &response, err);
-        return error_hint(err, "Locks need s3:PutObjectRetention and a bucket with object lock.");
-    }
-    return text_to_time_us(texts.until, out_until_us) ||
+    return text_to_time_us(until, out_until_us) ||
            error_set(err, ERROR_INVALID, "a lock's time is malformed");
 }
 
-bool s3_lock_object(struct s3_client *client, const struct store_lock *lock, const char *key,
-                    bool renew, int64_t *out_until_us, struct error *err)
+static bool put_hold(struct s3_client *client, const char *key, struct error *err)
 {
-    int64_t until_us = 0;
-    renew = renew && s3_lock_covers(lock, key);
-    const struct s3_call call = {
-        .verb = "inspect the lock of object", .method = "HEAD", .key = key};
+    return put_setting(client, key, "legal-hold",
+                       "<LegalHold xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                       "<Status>ON</Status></LegalHold>",
+                       err);
+}
+
+/* What an object, or a version of it, has. */
+struct object_lock {
+    int64_t until_us;
+    bool held;
+    char mode[sizeof "GOVERNANCE"]; /* "": none */
+};
+
+static bool read_lock(struct s3_client *client, const char *key, const char *version,
+                      struct object_lock *out, struct error *err)
+{
+    struct object_lock lock = {0};
+    struct s3_call call = {.verb = "inspect the lock of object", .method = "HEAD", .key = key};
+    if (version != NULL)
+        call.params[0] = (struct s3_param){"versionId", version};
     CLEANUP(http_response_release) struct http_response response;
     http_response_init(&response, ANSWER_MAX_BYTES);
     if (!s3_client_call(client, &call, &response, err))
@@ -112,12 +153,48 @@ bool s3_lock_object(struct s3_client *client, const struct store_lock *lock, con
         return s3_client_refused(client, &call, &response, err);
     const char *until = http_response_header(&response, "x-amz-object-lock-retain-until-date");
     const char *mode = http_response_header(&response, "x-amz-object-lock-mode");
-    if (until != NULL && !text_to_time_us(until, &until_us))
+    const char *hold = http_response_header(&response, "x-amz-object-lock-legal-hold");
+    if (until != NULL && !text_to_time_us(until, &lock.until_us))
         return error_set(err, ERROR_INVALID, "cannot read the lock of object \"%s\"", key);
-    if (renew && until_us < clock_now_us(&client->clock) + lock->keep_us &&
-        !put_retention(client, lock, key, mode != NULL ? mode : mode_name(lock), &until_us, err))
+    if (mode != NULL)
+        (void)snprintf(lock.mode, sizeof lock.mode, "%s", mode);
+    lock.held = hold != NULL && strcmp(hold, "ON") == 0;
+    *out = lock;
+    return true;
+}
+
+bool s3_lock_until(struct s3_client *client, const char *key, const char *version,
+                   int64_t *out_until_us, struct error *err)
+{
+    struct object_lock found;
+    if (!read_lock(client, key, version, &found, err))
         return false;
-    *out_until_us = until_us;
+    *out_until_us = found.held ? STORE_HELD_US : found.until_us;
+    return true;
+}
+
+static bool renew_lock(struct s3_client *client, const struct store_lock *lock, const char *key,
+                       struct object_lock *found, struct error *err)
+{
+    int64_t enough_us = clock_now_us(&client->clock) + lock->keep_us;
+    if (lock->keep_us > 0 && found->until_us < enough_us &&
+        !put_retention(client, lock, key, found->mode[0] != '\0' ? found->mode : mode_name(lock),
+                       &found->until_us, err))
+        return false;
+    if (lock->hold && !found->held && !put_hold(client, key, err))
+        return false;
+    found->held = found->held || lock->hold;
+    return true;
+}
+
+bool s3_lock_object(struct s3_client *client, const struct store_lock *lock, const char *key,
+                    bool renew, int64_t *out_until_us, struct error *err)
+{
+    struct object_lock found;
+    if (!read_lock(client, key, NULL, &found, err) ||
+        (renew && s3_lock_covers(lock, key) && !renew_lock(client, lock, key, &found, err)))
+        return false;
+    *out_until_us = found.held ? STORE_HELD_US : found.until_us;
     return true;
 }
 

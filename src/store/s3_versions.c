@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,16 +16,18 @@ enum { LISTING_MAX_BYTES = 32 * 1024 * 1024, PAGE_VERSIONS_MAX = 100000 };
 /* --- pages of the listing ------------------------------------------------------------------------
  */
 
-static void version_release(struct s3_version *version)
+void s3_version_release(struct s3_version *version)
 {
     free(version->key);
     free(version->id);
+    free(version->etag);
+    *version = (struct s3_version){0};
 }
 
 void s3_version_page_release(struct s3_version_page *page)
 {
     for (size_t i = 0; i < page->count; i++)
-        version_release(&page->versions[i]);
+        s3_version_release(&page->versions[i]);
     free(page->versions);
     free(page->next_key);
     free(page->next_id);
@@ -61,6 +64,8 @@ static bool take_version_text(struct s3_version *version, const struct s3_xml *x
         return replace(&version->key, xml->text);
     if (s3_xml_at(xml, 3, "VersionId"))
         return replace(&version->id, xml->text);
+    if (s3_xml_at(xml, 3, "ETag"))
+        return replace(&version->etag, xml->text);
     if (s3_xml_at(xml, 3, "Size"))
         (void)!text_to_u64(xml->text, &version->size_bytes);
     if (s3_xml_at(xml, 3, "LastModified"))
@@ -109,8 +114,101 @@ bool s3_version_page_parse(struct s3_version_page *page, const void *body, size_
         return error_set(err, ERROR_INVALID, "cannot read the store's listing of versions: %s",
                          failure);
     }
-    version_release(&page->versions[--page->count]); /* the room that stayed empty */
+    s3_version_release(&page->versions[--page->count]); /* the room that stayed empty */
     return true;
+}
+
+/* --- the listing ---------------------------------------------------------------------------------
+ */
+
+struct version_listing {
+    struct s3_client *client;
+    char *full_prefix;
+    s3_version_fn visit;
+    void *context;
+    char last_key[STORE_KEY_MAX];
+};
+
+static bool fetch_page(const struct version_listing *listing, const struct s3_version_page *before,
+                       struct s3_version_page *out, struct error *err)
+{
+    CLEANUP(http_response_release) struct http_response response;
+    http_response_init(&response, LISTING_MAX_BYTES);
+    struct s3_call call = {
+        .verb = "list versions of bucket",
+        .method = "GET",
+        .params = {{"versions", ""}, {"max-keys", "1000"}, {"prefix", listing->full_prefix}}};
+    if (before->next_key != NULL)
+        call.params[3] = (struct s3_param){"key-marker", before->next_key};
+    if (before->next_key != NULL && before->next_id != NULL)
+        call.params[4] = (struct s3_param){"version-id-marker", before->next_id};
+    if (!s3_client_call(listing->client, &call, &response, err))
+        return false;
+    if (response.status != 200)
+        return s3_client_refused(listing->client, &call, &response, err);
+    return s3_version_page_parse(out, response.body.data, response.body.len, err);
+}
+
+/* Keys come in order, and the versions of one key together. */
+static bool visit_page(struct version_listing *listing, struct s3_version_page *page,
+                       struct error *err)
+{
+    const struct s3_location *location = &listing->client->location;
+    struct error not_a_key;
+    size_t prefix_len = strlen(location->prefix);
+    for (size_t i = 0; i < page->count; i++) {
+        struct s3_version *version = &page->versions[i];
+        if (!text_starts_with(version->key, location->prefix))
+            return error_set(err, ERROR_INVALID,
+                             "cannot use the listing of bucket \"%s\": key \"%.200s\" does not "
+                             "begin with the prefix asked for",
+                             location->bucket, version->key);
+        memmove(version->key, version->key + prefix_len, strlen(version->key + prefix_len) + 1);
+        if (!store_check_key(version->key, &not_a_key))
+            continue;
+        if (strcmp(version->key, listing->last_key) < 0)
+            return error_set(
+                err, ERROR_UNSUPPORTED,
+                "cannot use the listing of bucket \"%s\": it is not in order at \"%s\"",
+                location->bucket, version->key);
+        (void)snprintf(listing->last_key, sizeof listing->last_key, "%s", version->key);
+        if (!listing->visit(listing->context, version, err))
+            return false;
+    }
+    return true;
+}
+
+static bool visit_pages(struct version_listing *listing, struct error *err)
+{
+    struct s3_version_page page = {0};
+    bool done = true;
+    for (bool more = true; done && more;) {
+        struct s3_version_page next = {0};
+        done = fetch_page(listing, &page, &next, err) && visit_page(listing, &next, err);
+        more = next.truncated;
+        if (done && more && page.next_key != NULL && strcmp(page.next_key, next.next_key) == 0 &&
+            (page.next_id == NULL || next.next_id == NULL ||
+             strcmp(page.next_id, next.next_id) == 0))
+            done = error_set(err, ERROR_INVALID,
+                             "cannot use the listing of bucket \"%s\": it does not go on",
+                             listing->client->location.bucket);
+        s3_version_page_release(&page);
+        page = next;
+    }
+    s3_version_page_release(&page);
+    return done;
+}
+
+bool s3_versions_list(struct s3_client *client, const char *prefix, s3_version_fn visit,
+                      void *context, struct error *err)
+{
+    CLEANUP(free_pointer)
+    char *full_prefix = text_format("%s%s", client->location.prefix, prefix);
+    if (full_prefix == NULL)
+        return error_no_memory(err, "a listing");
+    struct version_listing listing = {
+        .client = client, .full_prefix = full_prefix, .visit = visit, .context = context};
+    return visit_pages(&listing, err);
 }
 
 /* --- the bucket as it was ------------------------------------------------------------------------
@@ -131,40 +229,17 @@ static struct as_of *from_store(struct store *store)
     return (struct as_of *)store;
 }
 
-static bool fetch_page(struct as_of *as_of, const struct s3_version_page *before,
-                       struct s3_version_page *out, struct error *err)
+/* Of every key the newest version that is not newer than that time. */
+static bool keep_version(void *context, struct s3_version *version, struct error *err)
 {
-    CLEANUP(http_response_release) struct http_response response;
-    http_response_init(&response, LISTING_MAX_BYTES);
-    struct s3_call call = {.verb = "list versions of bucket",
-                           .method = "GET",
-                           .params = {{"versions", ""},
-                                      {"max-keys", "1000"},
-                                      {"prefix", as_of->client.location.prefix}}};
-    if (before->next_key != NULL)
-        call.params[3] = (struct s3_param){"key-marker", before->next_key};
-    if (before->next_key != NULL && before->next_id != NULL)
-        call.params[4] = (struct s3_param){"version-id-marker", before->next_id};
-    if (!s3_client_call(&as_of->client, &call, &response, err))
-        return false;
-    if (response.status != 200)
-        return s3_client_refused(&as_of->client, &call, &response, err);
-    return s3_version_page_parse(out, response.body.data, response.body.len, err);
-}
-
-/* Takes the version. Keys come in order, and the versions of one key together. */
-static bool keep_version(struct as_of *as_of, struct s3_version *version, struct error *err)
-{
+    struct as_of *as_of = context;
     struct s3_version *last = as_of->count == 0 ? NULL : &as_of->found[as_of->count - 1];
-    int order = last == NULL ? 1 : strcmp(version->key, last->key);
-    if (order < 0)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "cannot use the listing of bucket \"%s\": it is not in order at \"%s\"",
-                         as_of->client.location.bucket, version->key);
-    if (order == 0) {
+    if (version->modified_us > as_of->client.location.as_of_us)
+        return true;
+    if (last != NULL && strcmp(version->key, last->key) == 0) {
         /* Of two at the same time the first in the listing is the newer one. */
         if (version->modified_us > last->modified_us) {
-            version_release(last);
+            s3_version_release(last);
             *last = *version;
             *version = (struct s3_version){0};
         }
@@ -184,33 +259,12 @@ static bool keep_version(struct as_of *as_of, struct s3_version *version, struct
     return true;
 }
 
-static bool take_page(struct as_of *as_of, struct s3_version_page *page, struct error *err)
-{
-    const struct s3_location *location = &as_of->client.location;
-    struct error not_a_key;
-    for (size_t i = 0; i < page->count; i++) {
-        struct s3_version *version = &page->versions[i];
-        size_t prefix_len = strlen(location->prefix);
-        if (!text_starts_with(version->key, location->prefix))
-            return error_set(err, ERROR_INVALID,
-                             "cannot use the listing of bucket \"%s\": key \"%.200s\" does not "
-                             "begin with the prefix asked for",
-                             location->bucket, version->key);
-        memmove(version->key, version->key + prefix_len, strlen(version->key + prefix_len) + 1);
-        if (version->modified_us > location->as_of_us || !store_check_key(version->key, &not_a_key))
-            continue;
-        if (!keep_version(as_of, version, err))
-            return false;
-    }
-    return true;
-}
-
 static void drop_deleted(struct as_of *as_of)
 {
     size_t kept = 0;
     for (size_t i = 0; i < as_of->count; i++) {
         if (as_of->found[i].is_delete_marker)
-            version_release(&as_of->found[i]);
+            s3_version_release(&as_of->found[i]);
         else
             as_of->found[kept++] = as_of->found[i];
     }
@@ -220,36 +274,15 @@ static void drop_deleted(struct as_of *as_of)
 static void forget(struct as_of *as_of)
 {
     for (size_t i = 0; i < as_of->count; i++)
-        version_release(&as_of->found[i]);
+        s3_version_release(&as_of->found[i]);
     as_of->count = 0;
-}
-
-static bool load_pages(struct as_of *as_of, struct error *err)
-{
-    struct s3_version_page page = {0};
-    bool done = true;
-    for (bool more = true; done && more;) {
-        struct s3_version_page next = {0};
-        done = fetch_page(as_of, &page, &next, err) && take_page(as_of, &next, err);
-        more = next.truncated;
-        if (done && more && page.next_key != NULL && strcmp(page.next_key, next.next_key) == 0 &&
-            (page.next_id == NULL || next.next_id == NULL ||
-             strcmp(page.next_id, next.next_id) == 0))
-            done = error_set(err, ERROR_INVALID,
-                             "cannot use the listing of bucket \"%s\": it does not go on",
-                             as_of->client.location.bucket);
-        s3_version_page_release(&page);
-        page = next;
-    }
-    s3_version_page_release(&page);
-    return done;
 }
 
 static bool load(struct as_of *as_of, struct error *err)
 {
     pthread_mutex_lock(&as_of->lock);
     if (!as_of->loaded) {
-        as_of->loaded = load_pages(as_of, err);
+        as_of->loaded = s3_versions_list(&as_of->client, "", keep_version, as_of, err);
         if (as_of->loaded)
             drop_deleted(as_of);
         else

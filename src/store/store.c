@@ -45,9 +45,21 @@ bool store_protection(struct store *store, struct store_protection *out, struct 
     return store->ops->protection == NULL || store->ops->protection(store, out, err);
 }
 
+bool store_changes(struct store *store, const char *prefix, bool removed_too, store_change_fn visit,
+                   void *context, struct error *err)
+{
+    return store->ops->changes == NULL ||
+           store->ops->changes(store, prefix, removed_too, visit, context, err);
+}
+
 bool store_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     return store->ops->time(store, out_unix_us, err);
+}
+
+bool store_lock_is_wanted(const struct store_lock *lock)
+{
+    return lock->keep_us > 0 || lock->hold;
 }
 
 const char *store_create_only(struct store *store)

@@ -225,6 +225,15 @@ static bool meter_protection(struct store *store, struct store_protection *out, 
     return span_end(&span, store_protection(from_store(store)->inner, out, err), err);
 }
 
+static bool meter_changes(struct store *store, const char *prefix, bool removed_too,
+                          store_change_fn visit, void *context, struct error *err)
+{
+    struct span span = span_start(store, METER_LIST);
+    return span_end(
+        &span, store_changes(from_store(store)->inner, prefix, removed_too, visit, context, err),
+        err);
+}
+
 static bool meter_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     struct span span = span_start(store, METER_TIME);
@@ -252,6 +261,7 @@ static const struct store_ops meter_ops = {
     .remove = meter_remove,
     .lock = meter_lock,
     .protection = meter_protection,
+    .changes = meter_changes,
     .time = meter_time,
     .create_only = meter_create_only,
     .close = meter_close,

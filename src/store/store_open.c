@@ -37,7 +37,7 @@ static bool open_s3(const struct store_options *options, struct store **out, str
         s3_location_release(&location);
         return false;
     }
-    if (location.signature_v2 && options->lock.keep_us > 0) {
+    if (location.signature_v2 && store_lock_is_wanted(&options->lock)) {
         s3_credentials_close(credentials);
         s3_location_release(&location);
         return error_set(err, ERROR_UNSUPPORTED, "cannot lock objects with signature=v2");
@@ -72,7 +72,7 @@ static bool open_driver(const struct store_options *options, struct store **out,
         return store_memory_open(out, err);
     if (text_starts_with(url, "s3://"))
         return open_s3(options, out, err);
-    if (options->lock.keep_us > 0)
+    if (store_lock_is_wanted(&options->lock))
         return error_set(err, ERROR_UNSUPPORTED,
                          "cannot lock objects in \"%.200s\": only S3 buckets have object lock",
                          url);

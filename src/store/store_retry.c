@@ -188,6 +188,36 @@ static bool retry_protection(struct store *store, struct store_protection *out, 
     return false;
 }
 
+struct change_listing {
+    store_change_fn visit;
+    void *context;
+    char last_key[STORE_KEY_MAX];
+    bool visitor_failed;
+};
+
+static bool visit_change_once(void *context, const struct store_change *change, struct error *err)
+{
+    struct change_listing *listing = context;
+    if (strcmp(change->key, listing->last_key) <= 0)
+        return true;
+    (void)snprintf(listing->last_key, sizeof listing->last_key, "%s", change->key);
+    listing->visitor_failed = !listing->visit(listing->context, change, err);
+    return !listing->visitor_failed;
+}
+
+static bool retry_changes(struct store *store, const char *prefix, bool removed_too,
+                          store_change_fn visit, void *context, struct error *err)
+{
+    struct change_listing listing = {.visit = visit, .context = context};
+    struct attempts attempts = attempts_start(store);
+    do {
+        if (store_changes(from_store(store)->inner, prefix, removed_too, visit_change_once,
+                          &listing, err))
+            return true;
+    } while (!listing.visitor_failed && attempts_again(&attempts, err));
+    return false;
+}
+
 static bool retry_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     struct attempts attempts = attempts_start(store);
@@ -218,6 +248,7 @@ static const struct store_ops retry_ops = {
     .remove = retry_remove,
     .lock = retry_lock,
     .protection = retry_protection,
+    .changes = retry_changes,
     .time = retry_time,
     .create_only = retry_create_only,
     .close = retry_close,

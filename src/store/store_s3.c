@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "store/s3_changes.h"
 #include "store/s3_client.h"
 #include "store/s3_lock.h"
 #include "store/s3_read.h"
@@ -101,11 +102,12 @@ static bool send_upload(struct store_s3 *s3, const struct upload *upload, bool c
                            .sha256 = upload->sha256};
     struct s3_lock_texts texts;
     bool locked = s3_lock_covers(&s3->lock, upload->key);
+    size_t headers = 0;
     if (locked)
-        s3_lock_headers(&s3->client, &s3->lock, upload->bytes, upload->len, upload->sha256, &texts,
-                        call.headers);
+        headers = s3_lock_headers(&s3->client, &s3->lock, upload->bytes, upload->len,
+                                  upload->sha256, &texts, call.headers);
     if (conditional)
-        call.headers[locked ? S3_LOCK_HEADERS : 0] = (struct http_header){"If-None-Match", "*"};
+        call.headers[headers] = (struct http_header){"If-None-Match", "*"};
     if (!s3_client_call(&s3->client, &call, &response, err))
         return false;
     if (response.status == 200)
@@ -114,12 +116,8 @@ static bool send_upload(struct store_s3 *s3, const struct upload *upload, bool c
         atomic_store(&s3->create_only, CONDITIONAL);
         return exists_already(s3, upload->key, err);
     }
-    (void)s3_client_refused(&s3->client, &call, &response, err);
-    if (locked && response.status == 400) /* more than the table knows */
-        err->hint[0] = '\0';
-    return locked && response.status == 400 &&
-           error_hint(err, "Locks need a bucket that was made with object lock: make one, or set "
-                           "store.lock-mode to none.");
+    return locked ? s3_lock_refused(&s3->client, &call, &response, err)
+                  : s3_client_refused(&s3->client, &call, &response, err);
 }
 
 /* The object is stored; whether the condition was honoured shows when it is sent again. The bytes
@@ -324,6 +322,12 @@ static bool s3_protection(struct store *store, struct store_protection *out, str
     return s3_lock_protection(&from_store(store)->client, &from_store(store)->lock, out, err);
 }
 
+static bool s3_changes(struct store *store, const char *prefix, bool removed_too,
+                       store_change_fn visit, void *context, struct error *err)
+{
+    return s3_changes_visit(&from_store(store)->client, prefix, removed_too, visit, context, err);
+}
+
 static bool s3_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     return s3_read_time(&from_store(store)->client, out_unix_us, err);
@@ -355,6 +359,7 @@ static const struct store_ops s3_ops = {
     .remove = s3_remove,
     .lock = s3_lock,
     .protection = s3_protection,
+    .changes = s3_changes,
     .time = s3_time,
     .create_only = s3_create_only,
     .close = s3_close,

@@ -98,6 +98,14 @@ static bool trace_protection(struct store *store, struct store_protection *out, 
     return span_end(&span, 0, done, err);
 }
 
+static bool trace_changes(struct store *store, const char *prefix, bool removed_too,
+                          store_change_fn visit, void *context, struct error *err)
+{
+    struct span span = span_start(store, "store.changes", prefix);
+    bool done = store_changes(from_store(store)->inner, prefix, removed_too, visit, context, err);
+    return span_end(&span, 0, done, err);
+}
+
 static bool trace_time(struct store *store, int64_t *out_unix_us, struct error *err)
 {
     struct span span = span_start(store, "store.time", "");
@@ -125,6 +133,7 @@ static const struct store_ops trace_ops = {
     .remove = trace_remove,
     .lock = trace_lock,
     .protection = trace_protection,
+    .changes = trace_changes,
     .time = trace_time,
     .create_only = trace_create_only,
     .close = trace_close,

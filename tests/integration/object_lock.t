@@ -1,36 +1,46 @@
 #!/bin/bash
-# Somebody with the keys of the writer overwrites and deletes everything that is in the bucket (Ceph,
-# with versions and object lock). What is locked stays, is found, and comes back whole.
+# Somebody overwrites and deletes everything that is in the bucket (Ceph, with versions and object lock): with
+# the keys of the writer, of the reaper, of the owner, and with those of somebody who may get past a lock. What is
+# locked stays, is found, and comes back whole; sealed repositories, too. src/store/README.md has the results.
 # majors: 15
-# time limit: 180
+# time limit: 300
 # shellcheck disable=SC2317 # functions are called by ok and fails
 . "$(dirname "$0")/../lib/scene.sh"
 . "$(dirname "$0")/../lib/s3_scene.sh"
 command -v radosgw >/dev/null || skip_all 'Ceph RGW is not installed'
+command -v jq >/dev/null || skip_all 'jq is not installed'
 
 s3_begin || exit 1
 export NO_PROXY='*' no_proxy='*'
 "$TESTS_ROOT/servers/ceph" bucket "$TEST_DIR/ceph" locked lock || exit 1
 url="s3://locked/main?endpoint=$s3_endpoint"
 export MAINSTAY_REPOSITORY_URL=$url MAINSTAY_STORE_LOCK_MODE=governance MAINSTAY_STORE_LOCK_DAYS=30
-# request METHOD PATH?QUERY [CURL OPTION...]: as whoever stole the keys would
-request() {
-    curl -sS -X "$1" --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
-        -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$s3_endpoint/$2" "${@:3}"
-}
-keys() { request GET 'locked?list-type=2' | grep -o '<Key>[^<]*' | cut -c6-; }
-# Of every version, delete markers left out: "KEY ID".
-versions() {
-    request GET 'locked?versions=' | grep -o '<Version>.*' | sed 's|</Version>|\n|g' |
-        sed -n 's|.*<Key>\([^<]*\)</Key><VersionId>\([^<]*\)</VersionId>.*|\1 \2|p'
-}
+bucket=locked repository=main
+keys() { s3_request GET "$bucket?list-type=2&prefix=$repository%2F" | grep -o '<Key>[^<]*' | cut -c6-; }
+versions() { s3_versions "$bucket" "$repository/"; }
+# What the newest version of a key says of its lock: header NAME KEY
+header() { s3_request HEAD "$bucket/$2" -I | tr -d '\r' | sed -n "s/^x-amz-object-lock-$1: //Ip"; }
 # How long the newest version of a key is locked, in whole days from now.
 locked_days() {
     local until
-    until=$(request HEAD "locked/$1" -I | tr -d '\r' | sed -n 's/^x-amz-object-lock-retain-until-date: //Ip')
+    until=$(header retain-until-date "$1")
     [[ -n $until ]] && echo $((($(date -d "$until" +%s) - $(date +%s) + 3600) / 86400))
 }
-first_key() { keys | grep "^main/$1" | head -n 1; }
+first_key() { keys | grep "^$repository/$1" | head -n 1; }
+retention() { # MODE DAYS
+    echo "<Retention><Mode>$1</Mode><RetainUntilDate>$(date -u -d "+$2 days" +%Y-%m-%dT%H:%M:%SZ)</RetainUntilDate></Retention>"
+}
+bypass=(-H 'x-amz-bypass-governance-retention: true')
+# A moment that lies whole seconds before and after all that is stored.
+moment() {
+    local now
+    passed() { [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) > $now ]]; }
+    for _ in 1 2; do
+        now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+        wait_until 5 passed
+    done
+    echo "$now"
+}
 
 # --- what is stored is locked -----------------------------------------------------------------------
 
@@ -49,8 +59,7 @@ pack=$(first_key packs/)
 
 # A lock that is nearly over is renewed by the snapshot that reuses the pack; one that is not, is not.
 retain() { # KEY DAYS
-    request PUT "$1?retention=" -H 'x-amz-bypass-governance-retention: true' -d "<Retention><Mode>GOVERNANCE</Mode>
-        <RetainUntilDate>$(date -u -d "+$2 days" +%Y-%m-%dT%H:%M:%SZ)</RetainUntilDate></Retention>"
+    s3_request PUT "$1?retention=" "${bypass[@]}" -d "$(retention GOVERNANCE "$2")"
 }
 packs=$(keys | grep '^main/packs/')
 for key in $packs; do retain "locked/$key" 10; done
@@ -73,7 +82,7 @@ like "$expired" '2 snapshots stay, 0 go' 'and leaves it'
 doctor=$(mainstay doctor --connection "$(cluster_conninfo main)" 2>&1) || true
 like "$doctor" 'what is stored is locked for 30 days \(governance\)' 'doctor tells of the lock'
 like "$doctor" 'no rule ever removes them' 'and of versions that nothing removes'
-request PUT 'locked?lifecycle=' -d '<LifecycleConfiguration><Rule><ID>old</ID><Prefix/><Status>Enabled</Status>
+s3_request PUT 'locked?lifecycle=' -d '<LifecycleConfiguration><Rule><ID>old</ID><Prefix/><Status>Enabled</Status>
     <NoncurrentVersionExpiration><NoncurrentDays>45</NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>'
 like "$(mainstay doctor --connection "$(cluster_conninfo main)" 2>&1)" 'older versions are kept for 45 days' 'unless there is a rule'
 like "$(MAINSTAY_REPOSITORY_URL=$S3_URL mainstay doctor --connection "$(cluster_conninfo main)" 2>&1)" \
@@ -81,42 +90,172 @@ like "$(MAINSTAY_REPOSITORY_URL=$S3_URL mainstay doctor --connection "$(cluster_
 MAINSTAY_REPOSITORY_URL=$S3_URL fails 'and nothing is stored without the lock' 1 'made with object lock' mainstay repo init --no-slot
 fails 'a directory cannot lock' 1 'only S3 buckets have object lock' mainstay repo init --no-slot --repo "$scene/local"
 
-# --- the attack -----------------------------------------------------------------------------------------
+like "$doctor" 'nothing was put over, nothing removed under a lock' 'and that nobody changed anything'
 
-before=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-passed() { [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) > $before ]]; }
-wait_until 5 passed
-before=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-wait_until 5 passed
-good=$(keys | grep -cv '^main/runs/')
-for key in $(keys); do
-    request PUT "locked/$key" -d 'pay or lose it'
-    request DELETE "locked/$key"
-done
-destroyed=0
-while read -r key id; do
-    [[ $(request DELETE "locked/$key?versionId=$id" -o /dev/null -w '%{http_code}') == 204 ]] && destroyed=$((destroyed + 1))
-done < <(versions)
-is "$(keys | wc -l)" 0 'everything is gone'
-note "$good objects, $destroyed versions destroyed for good"
-is "$(versions | cut -d' ' -f1 | sort -u | wc -l)" "$good" 'but of every object a version is left'
+# --- legal hold ---------------------------------------------------------------------------------------
+
+repository=held
+export MAINSTAY_REPOSITORY_URL=${url/main/held} MAINSTAY_STORE_LOCK_MODE=none
+expire() { mainstay snapshot expire --keep-last 1 --grace 0s 2>&1; }
+ok 'another repository, without locks' mainstay repo init --no-slot
+ok 'a snapshot' create --snapshot-own-wal
+is "$(header legal-hold "$(first_key packs/)")" '' 'nothing is held'
+export MAINSTAY_STORE_LEGAL_HOLD=true
+ok 'a snapshot with legal hold' create --snapshot-own-wal
+is "$(for key in $(keys | grep -E '/(packs/|mainstay.json)'); do header legal-hold "$key"; done | sort -u)" ON \
+    'holds what it reuses, too'
+is "$(locked_days "$(first_key packs/)")" '' 'without any end'
+held=$(keys | grep '/snapshots/' | tail -n 1)
+is "$(header legal-hold "$held")" ON 'and itself'
+ok 'another one' create --snapshot-own-wal
+like "$(mainstay doctor --connection "$(cluster_conninfo main)" 2>&1)" 'what is stored has a legal hold' 'doctor tells of it'
+like "$(expire)" 'keep +pinned: legal hold in the store' 'a clean-up tells why a snapshot stays'
+is "$(mainstay snapshot list --json | grep -cE '"id" *:')" 2 'and removes the one that is not held'
+is "$(s3_status DELETE "$bucket/$held?versionId=$(versions | grep "^$held " | cut -d' ' -f2)" "${bypass[@]}")" 403 \
+    'what is held cannot be deleted, whoever may get past a mode'
+s3_request PUT "$bucket/$held?legal-hold=" -d '<LegalHold><Status>OFF</Status></LegalHold>'
+expire >/dev/null
+is "$(mainstay snapshot list --json | grep -cE '"id" *:')" 1 'once the hold is lifted it goes'
+MAINSTAY_REPOSITORY_URL=$S3_URL fails 'a bucket that cannot lock cannot hold' 1 'made with object lock' mainstay repo init --no-slot
+fails 'nor can a directory' 1 'only S3 buckets have object lock' mainstay repo init --no-slot --repo "$scene/local"
+unset MAINSTAY_STORE_LEGAL_HOLD
+
+# --- who attacks ----------------------------------------------------------------------------------------
+
+# may NAME...: on $bucket these have what doctor prints; the insider, who is not one of ours, may everything
+may() {
+    local name
+    for name in "$@"; do
+        mainstay doctor --print-iam "$name" >"$TEST_DIR/$name.iam" || return 1
+    done
+    jq -n --arg bucket "arn:aws:s3:::$bucket" \
+        '{Statement: [{Sid: "All", Effect: "Allow", Action: "s3:*", Resource: [$bucket, $bucket + "/*"]}]}' >"$TEST_DIR/insider.iam"
+    s3_policies "$bucket" "$@" insider
+}
+for name in writer reaper reader insider; do s3_user "$name"; done
+as() {
+    local name=$1
+    shift
+    if [[ $name == owner ]]; then "$@"; else s3_as "$name" "$@"; fi
+}
+
+# attack NAME [CURL OPTION...]: with these keys what lasts is put over and deleted, and of every version the lock is
+# shortened and itself deleted; prints how many of each the store allowed.
+attack() {
+    local name=$1 put=0 removed=0 shortened=0 destroyed=0 key id mode=${MAINSTAY_STORE_LOCK_MODE^^}
+    versions >"$TEST_DIR/attacked"
+    for key in $(cut -d' ' -f1 "$TEST_DIR/good" | sort -u); do
+        [[ $(as "$name" s3_status PUT "$bucket/$key" -d 'pay or lose it') != 200 ]] || put=$((put + 1))
+        [[ $(as "$name" s3_status DELETE "$bucket/$key") != 204 ]] || removed=$((removed + 1))
+    done
+    while read -r key id; do
+        [[ $(as "$name" s3_status PUT "$bucket/$key?retention=&versionId=$id" "${@:2}" -d "$(retention "$mode" 0)") != 200 ]] ||
+            shortened=$((shortened + 1))
+        [[ $(as "$name" s3_status DELETE "$bucket/$key?versionId=$id" "${@:2}") != 204 ]] || destroyed=$((destroyed + 1))
+    done <"$TEST_DIR/attacked"
+    echo "$put put over, $removed removed, $shortened shortened, $destroyed destroyed"
+}
+# How many of the good versions are left.
+left() { comm -12 <(sort "$TEST_DIR/good") <(versions | sort) | wc -l; }
+doctor() { as writer mainstay doctor --connection "$(cluster_conninfo main)" 2>&1; }
+# comes_back: as of the time before, as the reader
+comes_back() {
+    local then="$MAINSTAY_REPOSITORY_URL&as-of=$before" to
+    to=$(mktemp -u "$scene/backXXXXXX")
+    is "$(as reader mainstay snapshot list --repo "$then" --json | grep -cE '"id" *:')" 2 "$1: as of the time before both snapshots are there"
+    ok "$1: every page and every hash is right" as reader mainstay snapshot verify --repo "$then"
+    ok "$1: restore" as reader mainstay restore --repo "$then" --to "$to"
+    scene_start back "$to"
+    is "$(rows back)" "$wanted" "$1: the rows are those of before"
+    scene_remove back
+}
+
+# --- governance -------------------------------------------------------------------------------------------
+
+repository=main
+export MAINSTAY_REPOSITORY_URL=$url MAINSTAY_STORE_LOCK_MODE=governance
+ok 'the identities have their rights' may writer reaper reader
+before=$(moment)
+versions | grep -vE "^$repository/(leases|runs|probe)/" >"$TEST_DIR/good"
+good=$(wc -l <"$TEST_DIR/good")
+
+ok 'the writer puts other bytes over one pack' test "$(as writer s3_status PUT "$bucket/$pack" -d "$(head -c 999 /dev/zero | tr '\0' x)")" = 200
+fails 'verification finds it' 4 "${pack#main/}" as reader mainstay snapshot verify --record
+like "$(as reader mainstay status 2>&1)" 'verif.*(damage|FAILED|failed)' 'status tells of it: the metric behind the alert'
+like "$(doctor)" "objects were changed that never change, 1 in all: ${pack#main/} \\(put over" 'doctor names it and when'
+comes_back 'one pack put over'
+
+fought=$(attack writer)
+like "$fought" '^[1-9][0-9]* put over, 0 removed, 0 shortened, 0 destroyed' "the writer puts over what it may put ($fought)"
+is "$(left)" "$good" 'and every good version is left'
+fails 'the snapshots cannot be read' '1|4' 'snapshots/|damaged|could not' mainstay snapshot verify
+like "$(doctor)" "objects were changed that never change, [0-9]+ in all: .*put over.*&as-of=" 'doctor names objects, and how to look back'
+comes_back 'the writer'
+
+fought=$(attack reaper)
+like "$fought" ' 0 shortened, 0 destroyed' "the reaper removes what it may ($fought)"
+is "$(left)" "$good" 'from sight: every good version is left'
+comes_back 'the reaper'
+
+attack owner >"$TEST_DIR/fought"
+note "$(cat "$TEST_DIR/fought")"
+is "$(keys | wc -l)" 0 'the owner of the bucket hides everything'
+is "$(left)" "$good" 'but without getting past the mode every good version is left'
 fails 'the repository is not to be found' 3 'mainstay.json|no repository' mainstay snapshot list
-
-# --- and back -------------------------------------------------------------------------------------------
-
+doctor=$(doctor) || true
+like "$doctor" '&as-of=' 'doctor says where it is'
+is "$(grep -c 'repo init' <<<"$doctor")" 0 'and does not advise a new one'
+comes_back 'the owner'
 then="$url&as-of=$before"
-scene_stores+=("$then")
-is "$(mainstay snapshot list --repo "$then" --json | grep -cE '"id" *:')" 2 'as of the time before both snapshots are there'
-ok 'every page and every hash is right' mainstay snapshot verify --repo "$then"
-ok 'restore' mainstay restore --repo "$then" --to "$scene/back"
-scene_start back "$scene/back"
-is "$(rows back)" "$wanted" 'the rows are those of before'
-cluster_stop back
 fails 'nothing can be stored there' 5 'opened as of a time' create --repo "$then"
 is "$(keys | wc -l)" 0 'and nothing was'
 fails 'as of a time before the repository there is none' 3 'mainstay.json|no repository' \
     mainstay snapshot list --repo "$url&as-of=2020-01-01T00:00:00Z"
 fails 'a time must be one' 2 'must be a time' mainstay snapshot list --repo "$url&as-of=yesterday"
+
+fought=$(attack insider)
+is "$(left)" "$good" "who has the right to get past the mode, and does not say so, destroys nothing ($fought)"
+attack writer "${bypass[@]}" >/dev/null
+attack reaper "${bypass[@]}" >/dev/null
+is "$(left)" "$good" 'writer and reaper may say so, and are refused'
+fought=$(attack insider "${bypass[@]}")
+is "$(left)" 0 "who has it and says so destroys all: governance protects from none such ($fought)"
+fails 'then nothing comes back' 3 'mainstay.json|no repository' mainstay snapshot list --repo "$then"
+
+# --- compliance, sealed -------------------------------------------------------------------------------------
+
+"$TESTS_ROOT/servers/ceph" bucket "$TEST_DIR/ceph" kept lock
+bucket=kept repository=vault
+export MAINSTAY_REPOSITORY_URL=${url/locked\/main/kept\/vault} MAINSTAY_STORE_LOCK_MODE=compliance MAINSTAY_STORE_LOCK_DAYS=1
+export MAINSTAY_REPOSITORY_ENCRYPTION=sealed MAINSTAY_REPOSITORY_KEY_FILE=$scene/vault.key
+ok 'a sealed repository, in compliance mode' mainstay repo init --no-slot
+ok 'a snapshot' create --snapshot-own-wal
+export MAINSTAY_STORE_LOCK_DAYS=30
+ok 'another one, locked for longer' create --snapshot-own-wal
+for kind in mainstay.json keys/ packs/; do
+    is "$(for key in $(keys | grep "^vault/$kind"); do locked_days "$key"; done | sort -u)" 37 "$kind of before is locked anew"
+done
+like "$(expire)" 'object lock of the store' 'a clean-up sees the locks'
+is "$(mainstay snapshot list --json | grep -cE '"id" *:')" 2 'and removes nothing'
+wanted=$(rows main)
+ok 'the identities have their rights' may writer reaper reader
+before=$(moment)
+versions | grep -vE "^$repository/(leases|runs|probe)/" >"$TEST_DIR/good"
+good=$(wc -l <"$TEST_DIR/good")
+
+fought=$(attack reaper "${bypass[@]}")
+is "$(left)" "$good" "sealed, the reaper: $fought, and every good version is left"
+is "$(mainstay snapshot list --json | grep -cE '"id" *:')" 0 'no snapshot is to be seen'
+like "$(doctor)" 'objects were changed that never change, 2 in all: snapshots/[^ ]+ \(removed .*snapshots/[^ ]+ \(removed' \
+    'doctor names those that were removed under their locks'
+fought=$(attack writer "${bypass[@]}")
+is "$(left)" "$good" "sealed, the writer: $fought, and every good version is left"
+comes_back 'sealed, writer and reaper'
+fought=$(attack insider "${bypass[@]}")
+like "$fought" ' 0 shortened, ' "sealed, who may everything: $fought"
+is "$(left)" "$good" 'not one of the good versions is destroyed, nor its lock shortened'
+is "$(keys | wc -l)" 0 'nothing is to be seen'
+comes_back 'sealed, who may everything'
 
 cluster_stop main
 done_testing
