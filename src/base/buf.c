@@ -22,6 +22,14 @@ void buf_clear(struct buf *buf)
     buf->failed = false;
 }
 
+/* Twice as much, or what is needed if that is more: what is appended in one piece is large. */
+static size_t grown(const struct buf *buf, size_t need)
+{
+    size_t cap = buf->cap > buf->max_bytes / 2 ? buf->max_bytes : 2 * buf->cap;
+    cap = cap < 64 ? 64 : cap;
+    return cap < need ? need : cap;
+}
+
 uint8_t *buf_reserve(struct buf *buf, size_t more)
 {
     if (buf->failed || more > buf->max_bytes || buf->len > buf->max_bytes - more) {
@@ -30,9 +38,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t more)
     }
     size_t need = buf->len + more;
     if (need > buf->cap) {
-        size_t cap = buf->cap < 64 ? 64 : buf->cap;
-        while (cap < need)
-            cap = cap > buf->max_bytes / 2 ? buf->max_bytes : cap * 2;
+        size_t cap = grown(buf, need);
         uint8_t *data = realloc(buf->data, cap);
         if (data == NULL) {
             buf->failed = true;

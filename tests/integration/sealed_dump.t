@@ -110,7 +110,7 @@ texts() { echo "SELECT '$1' AS kind, md5('$1' || g) AS text FROM generate_series
 tickets() { scene_psql main -c "INSERT INTO ticket $(texts "$1")"; }
 scene_cluster main -c autovacuum=off # which would send old pages again
 scene_psql main -c 'CREATE TABLE ticket (kind text, text text)'
-for kind in page wal late flight; do
+for kind in page wal small late flight; do
     scene_psql main -F ' ' -c "$(texts "$kind")"
 done >"$TEST_DIR/marks"
 mainstay repo init --no-slot --repo "$repository" --repository-encryption sealed \
@@ -161,11 +161,15 @@ ok 'nothing else that opens content is' finds_none slow "${full_secrets[@]}"
 config '@every 2s' 1s "$by_program"
 start
 ok 'it takes snapshots' wait_until 60 snapshots_at_least 3
-config '@every 1d' 2s "$by_program"
+config '@every 1d' 0 "$by_program"
 reload
 everything_stored
 tickets wal
 everything_stored
+for number in {1..20}; do # in messages and chunks of some hundred bytes
+    scene_psql main -c "INSERT INTO ticket $(texts small) LIMIT 1 OFFSET $number"
+    everything_stored
+done
 scene_psql main -c 'SELECT pg_switch_wal()' >/dev/null # 16 MiB of zeros go through all buffers
 everything_stored
 take_daemon idle
@@ -174,7 +178,7 @@ ok 'its own key is found: the search sees the memory of all' finds idle metadata
 is "$(found idle metadata-key-unlocked)" 0 'only in memory that is locked and left out of core dumps'
 ok 'no secret of a full key' finds_none idle "${full_secrets[@]}"
 ok 'no key of any pack or part of the WAL' finds_none idle pack-key wal-key
-ok 'no text of a ticket, of pages or of the WAL' finds_none idle page wal
+ok 'no text of a ticket, of pages or of the WAL' finds_none idle page wal small
 try idle
 ok 'of all 32 bytes in it, some open metadata' finds idle opens-tail
 ok 'and none a page frame or a frame of WAL' finds_none idle opens-page opens-wal
@@ -205,7 +209,7 @@ flight_is_found() {
     take_daemon flight && search flight && finds flight flight
 }
 ok 'WAL that is not stored yet is found' wait_until 30 flight_is_found
-ok 'what was stored is not' finds_none flight page wal
+ok 'what was stored is not' finds_none flight page wal small
 ok 'the program was asked by each child' test "$(wc -l <"$home/asked")" -ge 8
 stop
 
