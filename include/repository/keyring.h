@@ -35,6 +35,9 @@ const struct key_generation *keyring_current(const struct keyring *keyring);
 /* NULL: there is none. Looks into the store for one that is new. Valid as long as the keyring. */
 const struct key_generation *keyring_find(const struct keyring *keyring,
                                           const uint8_t id[KEY_ID_BYTES]);
+/* Takes generations that are new, for a process that runs for long. ERROR_NOT_FOUND: the slot that
+ * opened it was removed; what the keyring has it keeps. */
+MUST_CHECK bool keyring_refresh(struct keyring *keyring, struct error *err);
 /* Whether content can be opened. */
 bool keyring_can_read(const struct keyring *keyring);
 

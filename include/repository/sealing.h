@@ -79,6 +79,11 @@ MUST_CHECK bool content_open(const struct repository *repository, const struct s
 MUST_CHECK bool repository_check_can_read(const struct repository *repository, const char *what,
                                           struct error *err);
 
+/* For what runs for long: takes the generations of keys that are new, so that what is stored from
+ * now on is sealed with the newest. What keeps it from that is said in the log, and stops nothing:
+ * with a key that was removed the process goes on, and cannot be started again. */
+void repository_renew_keys(const struct repository *repository);
+
 /* A store that takes nothing in plain: what a sealed repository writes through. Takes neither inner
  * nor repository; repository must stay where it is. Gives *out. */
 MUST_CHECK bool seal_guard_open(struct store *inner, struct keyring *keyring,

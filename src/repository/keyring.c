@@ -304,6 +304,22 @@ const struct key_generation *keyring_find(const struct keyring *keyring,
     return found;
 }
 
+bool keyring_refresh(struct keyring *keyring, struct error *err)
+{
+    bool there = false;
+    CLEANUP(key_objects_release) struct key_objects list = {0};
+    if (!key_objects_load(keyring->store, &list, err))
+        return false;
+    for (size_t i = 0; i < list.count && !there; i++)
+        there = memcmp(list.objects[i].slot, keyring->slot, KEY_ID_BYTES) == 0;
+    if (!there)
+        return error_set(err, ERROR_NOT_FOUND, "the key in use was removed from the repository");
+    (void)pthread_mutex_lock(&keyring->lock);
+    bool done = keyring_take_generations(keyring, &list, err);
+    (void)pthread_mutex_unlock(&keyring->lock);
+    return done;
+}
+
 bool keyring_can_read(const struct keyring *keyring)
 {
     return keyring->may_change;

@@ -1,5 +1,6 @@
 #include "repository/sealing.h"
 
+#include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
 
@@ -25,6 +26,20 @@ bool repository_check_can_read(const struct repository *repository, const char *
     (void)error_set(err, ERROR_REFUSED, "cannot open %s: this key may only write", what);
     return error_hint(err, "Use a key with the grant \"all\"; `mainstay repo key list` shows which "
                            "there are.");
+}
+
+void repository_renew_keys(const struct repository *repository)
+{
+    struct error err;
+    if (repository->keyring == NULL || keyring_refresh(repository->keyring, &err))
+        return;
+    if (err.kind == ERROR_NOT_FOUND)
+        log_event(LOG_WARNING, "keys.removed",
+                  "%s: this process goes on with the data keys that it has, and cannot be started "
+                  "again with this key",
+                  err.text);
+    else
+        log_error("keys.renew_failed", &err);
 }
 
 size_t repository_head_bytes(const struct repository *repository)

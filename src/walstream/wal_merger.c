@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "repository/sealing.h"
 #include "walstream/wal_merge.h"
 
 #include <inttypes.h>
@@ -37,6 +38,7 @@ static void *merge_thread(void *argument)
     options.max_merges = MERGES_AT_ONCE;
     options.max_bytes = MERGED_BYTES;
     while (!wait_for_end(merger)) {
+        repository_renew_keys(merger->repository);
         bool done = wal_merge_run(merger->repository, &options, &result, &err);
         if (!done && err.kind == ERROR_DENIED) {
             log_event(LOG_INFO, "wal.merge_denied",

@@ -1,4 +1,5 @@
-/* A thread that merges old chunks now and then, beside the stream. Its failures are only logged. */
+/* A thread that merges old chunks now and then, beside the stream, and looks whether the repository
+ * has new keys. Its failures are only logged. */
 #ifndef WALSTREAM_WAL_MERGER_H
 #define WALSTREAM_WAL_MERGER_H
 

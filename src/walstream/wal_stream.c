@@ -359,6 +359,7 @@ static bool run_link(struct stream *stream, bool *out_again, struct error *err)
     bool done = open_link(stream, &link, err) && plan(stream, &link, &resume, err);
     if (done) {
         say_begin(stream, &resume);
+        repository_renew_keys(stream->repository);
         done = stream_and_salvage(stream, &link, &resume, err);
     }
     *out_again = !done && is_worth_another_try(stream, &link, err);

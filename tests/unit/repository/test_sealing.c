@@ -531,6 +531,39 @@ static void test_a_new_generation_reads_old_objects_and_running_readers_find_it(
     scene_close(&scene);
 }
 
+static void test_a_running_writer_takes_new_keys_and_outlives_its_own(void **state)
+{
+    struct error err;
+    struct scene scene;
+    struct repository running;
+    struct repository again;
+    uint8_t id[KEY_ID_BYTES];
+    uint8_t byte;
+    struct wal_catalog catalog;
+    (void)state;
+    scene_open(&scene, 1);
+    CLEANUP(free_pointer) char *path = add_key(&scene, "writer", GRANT_WRITE);
+    assert_true(open_with(scene.store, path, &running, &err));
+    assert_true(keyring_rotate(scene.repository.keyring, id, &err));
+    assert_memory_not_equal(keyring_current(running.keyring)->id, id, sizeof id);
+    repository_renew_keys(&running);
+    assert_memory_equal(keyring_current(running.keyring)->id, id, sizeof id);
+
+    assert_true(keyring_remove(scene.repository.keyring, keyring_slot(running.keyring), &err));
+    assert_false(keyring_refresh(running.keyring, &err));
+    assert_int_equal(err.kind, ERROR_NOT_FOUND);
+    repository_renew_keys(&running);
+    put_wal(&running, 1000, WAL_BYTES, 0);
+    assert_false(open_with(scene.store, path, &again, &err));
+    assert_int_equal(err.kind, ERROR_DENIED);
+    assert_true(wal_catalog_load(&scene.repository, 2, 0, &catalog, &err));
+    assert_true(
+        wal_chunk_read(&scene.repository, &catalog.chunks[0], &source, 1000, 1, &byte, &err));
+    wal_catalog_release(&catalog);
+    repository_close(&running);
+    scene_close(&scene);
+}
+
 static void test_the_last_key_that_opens_stays(void **state)
 {
     struct error err;
@@ -784,6 +817,7 @@ int main(void)
         cmocka_unit_test(test_a_piece_that_cannot_be_so_long_is_damage),
         cmocka_unit_test(test_a_write_key_writes_and_opens_no_content),
         cmocka_unit_test(test_a_new_generation_reads_old_objects_and_running_readers_find_it),
+        cmocka_unit_test(test_a_running_writer_takes_new_keys_and_outlives_its_own),
         cmocka_unit_test(test_the_last_key_that_opens_stays),
         cmocka_unit_test(test_a_forged_generation_is_refused),
         cmocka_unit_test(test_recipients_need_to_be_told_whose_signature_counts),
