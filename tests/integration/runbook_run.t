@@ -318,7 +318,19 @@ pages() {
 is "$(pages)" "0|0|1" "an update was posted, none is late"
 is "$(sql "SELECT state, reason FROM mainstay.runs WHERE id = '$run'")" \
     "waiting|for lead: Use one more carrier? Χρησιμοποιήστε τον άλλο μεταφορέα…" "it says what it waits for, in whole words"
+# What the daemon's metrics are made of, as a login that may only look.
+clock_status() {
+    as carol status --repository-url "$scene/repository" --json |
+        grep -oE '"(runs_live|update_late_us)": ?[0-9]+' | grep -oE '[0-9]+$' | xargs
+}
+mainstay repo init --repository-url "$scene/repository" >/dev/null
+live=$(sql "SELECT count(*) FROM mainstay.runs WHERE finished_at IS NULL")
+is "$(clock_status)" "$live 0" "status has the runs that are not over, and no update is late"
 sql "UPDATE mainstay.runs SET next_update_at = now() - interval '1 hour' WHERE id = '$run'"
+like "$(clock_status)" "^$live 36[0-9]{8}$" "and then how late one is"
+like "$(as carol status --repository-url "$scene/repository")" "runbooks +$live under way, an update is 1 h 0 min late" "for people too"
+sql "UPDATE mainstay.runs SET next_update_at = now() - interval '2 hours' WHERE state = 'done'"
+like "$(clock_status)" "^$live 36[0-9]{8}$" "but not of a run that is over"
 as alice runbook resume "$run" --no-wait >/dev/null 2>&1
 as alice runbook resume "$run" --no-wait >/dev/null 2>&1
 is "$(pages)" "1|1|1" "a promise that was broken pages once, and posts nothing"
