@@ -140,6 +140,15 @@ wait_until 5 passed
 removes 2
 like "$(by reaper backup_founder snapshot expire --keep-last 1 --grace 0s 2>&1)" 'pinned: legal hold in the store' \
     'because the reaper sees what is held'
+jq 'del(.Statement[] | select(.Sid == "SeeLock"))' "$TEST_DIR/reaper.iam" >"$TEST_DIR/blind.iam"
+cp "$TEST_DIR/reaper.iam" "$TEST_DIR/seeing.iam"
+cp "$TEST_DIR/blind.iam" "$TEST_DIR/reaper.iam"
+s3_policies locked "${stores[@]}"
+fails 'a reaper that may not see locks does not take them for none' 1 'could not (inspect|see) the lock.*AccessDenied' \
+    by reaper backup_founder snapshot expire --keep-last 1 --grace 0s
+is "$(by reader backup_founder snapshot list --json | jq '.snapshots | length')" 3 'and removes nothing'
+cp "$TEST_DIR/seeing.iam" "$TEST_DIR/reaper.iam"
+s3_policies locked "${stores[@]}"
 url="$url&as-of=$moment"
 ok 'the reader looks back' by reader backup_founder snapshot verify
 ok 'and restores what was there' by reader backup_founder restore --to "$scene/then" --latest
