@@ -17,6 +17,7 @@ reader() {
     /usr/bin/python3 -B "$here/../format/reader.py" "$@"
 }
 
+[[ -z ${MAINSTAY_TEST_SEALED:-} ]] || skip_all 'it reads plain repositories, and makes those that are sealed by itself'
 scene_cluster main
 as_server mkdir "$scene/space"
 export MAINSTAY_POSTGRES_CONNECTION MAINSTAY_REPOSITORY_URL
