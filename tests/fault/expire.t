@@ -6,6 +6,7 @@
 #
 # Many more rounds in less time, without a server: tests/unit/snapshot/test_expire_killed.c.
 # time limit: 300
+# sealed: 15
 # shellcheck disable=SC2317 # functions are called by ok and fails
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

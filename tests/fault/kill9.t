@@ -4,6 +4,7 @@
 #
 #   SEED=42 ROUNDS=20 tests/fault/kill9.t
 # time limit: 300
+# sealed: 15
 # shellcheck disable=SC2317 # functions are called by ok and fails
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,7 +12,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/scene.sh"
 
 seed=${SEED:-$(((RANDOM << 15) + RANDOM))}
-rounds=${ROUNDS:-$([[ -n ${CHECK_ALL:-} ]] && echo 100 || echo 20)}
+usual=${MAINSTAY_TEST_SEALED:+8}
+rounds=${ROUNDS:-$([[ -n ${CHECK_ALL:-} ]] && echo 100 || echo "${usual:-20}")}
 RANDOM=$seed
 echo "# SEED=$seed ROUNDS=$rounds"
 

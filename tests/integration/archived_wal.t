@@ -3,6 +3,7 @@
 # are restored with and without a target and compared; the manifest never comes before the WAL; a
 # stream that stops ends the snapshot; whoever may not look, or has no stream, stores its own WAL.
 # majors: 13 15 18
+# sealed: 15
 # time limit: 300
 # shellcheck disable=SC2317 # functions are called by ok and fails
 . "$(dirname "$0")/../lib/scene.sh"

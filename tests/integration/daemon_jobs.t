@@ -3,6 +3,7 @@
 # clean-ups, what metrics know of them and of the store, damage and its end, memory, a job that does
 # not end.
 # time limit: 240
+# sealed: 15
 # shellcheck disable=SC2317 # functions are called by ok and wait_until
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -20,6 +20,7 @@ reader() {
     as_server /usr/bin/python3 -B "$TEST_DIR/reader/reader.py" "$@"
 }
 
+[[ -z ${MAINSTAY_TEST_SEALED:-} ]] || skip_all 'it reads plain repositories, and makes those that are sealed by itself'
 scene_cluster main
 as_server mkdir "$scene/space"
 export MAINSTAY_POSTGRES_CONNECTION MAINSTAY_REPOSITORY_URL

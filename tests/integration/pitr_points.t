@@ -5,6 +5,7 @@
 # must be exactly the rows that are. Then once more with the clock of the store two hours ahead.
 #
 #   SEED=42 TARGETS=40 tests/integration/pitr_points.t
+# sealed: 15
 # shellcheck disable=SC2317 # functions are called by ok and wait_until
 set -uo pipefail
 # shellcheck source=tests/lib/scene.sh
@@ -13,7 +14,8 @@ set -uo pipefail
 . "$(dirname "$0")/../lib/load_scene.sh"
 
 seed=${SEED:-$(((RANDOM << 15) + RANDOM))}
-targets=${TARGETS:-$([[ -n ${CHECK_ALL:-} ]] && echo 50 || echo 7)}
+usual=${MAINSTAY_TEST_SEALED:+4}
+targets=${TARGETS:-$([[ -n ${CHECK_ALL:-} ]] && echo 50 || echo "${usual:-7}")}
 RANDOM=$seed
 echo "# SEED=$seed TARGETS=$targets"
 trap 'load_end; cluster_cleanup' EXIT

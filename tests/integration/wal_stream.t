@@ -3,6 +3,7 @@
 # restart, and as a synchronous standby. What is in the store is compared byte by byte with the
 # server's own segments, or recovered from.
 # majors: 13 18
+# sealed: 18
 # time limit: 280
 . "$(dirname "$0")/../lib/scene.sh"
 . "$(dirname "$0")/../lib/wal_scene.sh"
