@@ -22,7 +22,7 @@ struct sealed_keys {
     uint8_t metadata[SEAL_KEY_BYTES];
 };
 
-/* The key objects of the slot that the material opens; who: whose signature. */
+/* All of its secrets are bytes that repeat. */
 static inline void sealed_keys_make_object(struct sealed_keys *keys)
 {
     struct error err;

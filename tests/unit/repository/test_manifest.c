@@ -2,7 +2,10 @@
 
 #include "base/cleanup.h"
 #include "codec/digest.h"
+#include "repository/catalog.h"
+#include "repository/verify.h"
 #include "tests/lib/core_fixture.h"
+#include "tests/lib/sealed_repository.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,6 +252,84 @@ static void test_a_long_summary_is_read_whole(void **state)
     fixture_close(&repository);
 }
 
+/* --- sealed -------------------------------------------------------------------------------------
+ */
+
+static void put_sealed(const struct repository *repository, char key[MANIFEST_KEY_SIZE],
+                       struct buf *out)
+{
+    enum { OBJECT_MAX = 1 << 16 };
+    size_t got;
+    struct error err;
+    struct manifest manifest;
+    make(&manifest);
+    assert_true(manifest_write(repository, &manifest, &err));
+    (void)manifest_key(&manifest.info, key);
+    assert_true(
+        store_get(repository->store, key, 0, OBJECT_MAX, buf_reserve(out, OBJECT_MAX), &got, &err));
+    out->len = got;
+    manifest_release(&manifest);
+}
+
+/* The name is no part of the seal, the summary is: an older one must not pass for the newest. */
+static void test_a_sealed_manifest_under_another_name_is_refused(void **state)
+{
+    static const char newest[] = "snapshots/20260301T130000.000000Z-00000000000000ff.manifest";
+    struct error err;
+    struct manifest manifest;
+    struct catalog catalog;
+    char key[MANIFEST_KEY_SIZE];
+    CLEANUP(buf_release) struct buf bytes;
+    (void)state;
+    buf_init(&bytes, 1 << 20);
+    struct repository repository = sealed_repository();
+    put_sealed(&repository, key, &bytes);
+    assert_true(store_put(repository.store, newest, bytes.data, bytes.len, NULL, &err));
+    assert_true(manifest_load(&repository, key, &manifest, &err));
+    manifest_release(&manifest);
+    assert_false(manifest_load(&repository, newest, &manifest, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    assert_true(catalog_load(&repository, &catalog, &err));
+    assert_int_equal(catalog.count, 2);
+    assert_true(catalog.entries[0].readable);
+    assert_false(catalog.entries[1].readable);
+    catalog_release(&catalog);
+    store_close(repository.store);
+}
+
+/* Lengths were changed, and the SHA-256 with them: its own fault, not a lack of memory, which would
+ * end a verification. */
+static void test_a_sealed_summary_that_cannot_be_so_long_is_damage(void **state)
+{
+    enum { LENGTH_AT = SEALED_HEAD_BYTES, LENGTH = 3 << 20 };
+    struct error err;
+    struct manifest manifest;
+    struct verify_report report;
+    struct verify_options options = {.threads = 1};
+    char key[MANIFEST_KEY_SIZE];
+    uint8_t hash[SHA256_BYTES];
+    CLEANUP(buf_release) struct buf bytes;
+    (void)state;
+    buf_init(&bytes, 2 * LENGTH);
+    struct repository repository = sealed_repository();
+    put_sealed(&repository, key, &bytes);
+    bytes.len = LENGTH_AT;
+    buf_put_u32(&bytes, LENGTH);
+    memset(buf_reserve(&bytes, LENGTH), 0, LENGTH);
+    bytes.len += LENGTH;
+    digest_sha256(bytes.data, bytes.len, hash);
+    buf_put(&bytes, hash, sizeof hash);
+    assert_true(store_remove(repository.store, key, &err));
+    assert_true(store_put(repository.store, key, bytes.data, bytes.len, NULL, &err));
+    assert_false(manifest_load(&repository, key, &manifest, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    assert_non_null(strstr(err.text, key));
+    assert_true(verify_run(&repository, &options, &report, &err));
+    assert_int_equal(report.problem_count, 1);
+    verify_report_release(&report);
+    store_close(repository.store);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -258,6 +339,8 @@ int main(void)
         cmocka_unit_test(test_unsafe_and_repeated_paths_are_refused),
         cmocka_unit_test(test_writing_makes_the_snapshot_exist),
         cmocka_unit_test(test_a_long_summary_is_read_whole),
+        cmocka_unit_test(test_a_sealed_manifest_under_another_name_is_refused),
+        cmocka_unit_test(test_a_sealed_summary_that_cannot_be_so_long_is_damage),
     };
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
 }

@@ -2,7 +2,9 @@
 
 #include "base/cleanup.h"
 #include "codec/digest.h"
+#include "repository/pack_reader.h"
 #include "tests/lib/core_fixture.h"
+#include "tests/lib/sealed_repository.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,6 +163,43 @@ static void test_only_exact_keys_are_keys_of_packs(void **state)
     assert_false(pack_id_from_key("", back));
 }
 
+/* Not even one of the same repository that opens: the manifest knows the seal of its own. */
+static void test_a_sealed_pack_in_the_place_of_another_is_refused(void **state)
+{
+    uint8_t page[PAGE_BYTES] = {0};
+    struct error err;
+    struct pack_index index;
+    struct manifest manifests[2];
+    CLEANUP(buf_release) struct buf pack;
+    (void)state;
+    buf_init(&pack, 1 << 20);
+    struct repository repository = sealed_repository();
+    repository.settings.pack_bytes = 1 << 20;
+    for (unsigned i = 0; i < ARRAY_LEN(manifests); i++) {
+        char key[MANIFEST_KEY_SIZE];
+        struct fixture_snapshot snapshot;
+        struct snapshot_info info;
+        page[0] = (uint8_t)(i + 1);
+        fixture_info(&info, i);
+        fixture_snapshot_begin(&snapshot, &repository, i);
+        fixture_add_file(&snapshot, "x", page, sizeof page);
+        fixture_snapshot_end(&snapshot);
+        assert_true(manifest_load(&repository, manifest_key(&info, key), &manifests[i], &err));
+        snapshot_info_release(&info);
+    }
+    struct pack_ref ref = manifests[0].packs[0];
+    assert_true(pack_read_whole(&repository, &ref, &pack, &index, &err));
+    pack_index_release(&index);
+    ref.seal = manifests[1].packs[0].seal;
+    assert_false(pack_read_whole(&repository, &ref, &pack, &index, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    assert_false(pack_read_index(&repository, &ref, &index, &err));
+    assert_int_equal(err.kind, ERROR_CORRUPT);
+    for (size_t i = 0; i < ARRAY_LEN(manifests); i++)
+        manifest_release(&manifests[i]);
+    store_close(repository.store);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -168,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_bit_and_every_other_length_is_refused),
         cmocka_unit_test(test_forged_indexes_are_refused),
         cmocka_unit_test(test_only_exact_keys_are_keys_of_packs),
+        cmocka_unit_test(test_a_sealed_pack_in_the_place_of_another_is_refused),
     };
     return cmocka_run_group_tests_name("pack", tests, NULL, NULL);
 }
