@@ -165,8 +165,9 @@ static bool ask(char out[OUTPUT_MAX], struct error *err)
     }
     struct termios hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
-    (void)!write(fd, prompt, sizeof prompt - 1);
+    /* What was typed before is thrown away; from the prompt on nothing is shown. */
     (void)tcsetattr(fd, TCSAFLUSH, &hidden);
+    (void)!write(fd, prompt, sizeof prompt - 1);
     got = read(fd, out, OUTPUT_MAX - 1);
     (void)tcsetattr(fd, TCSAFLUSH, &shown);
     (void)!write(fd, "\n", 1);
