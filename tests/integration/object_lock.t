@@ -3,10 +3,11 @@
 # the keys of the writer, of the reaper, of the owner, and with those of somebody who may get past a lock. What is
 # locked stays, is found, and comes back whole; sealed repositories, too. src/store/README.md has the results.
 # majors: 15
-# time limit: 300
+# time limit: 420
 # shellcheck disable=SC2317 # functions are called by ok and fails
 . "$(dirname "$0")/../lib/scene.sh"
 . "$(dirname "$0")/../lib/s3_scene.sh"
+. "$(dirname "$0")/../lib/wal_scene.sh"
 command -v radosgw >/dev/null || skip_all 'Ceph RGW is not installed'
 command -v jq >/dev/null || skip_all 'jq is not installed'
 
@@ -158,14 +159,16 @@ attack() {
 # How many of the good versions are left.
 left() { comm -12 <(sort "$TEST_DIR/good") <(versions | sort) | wc -l; }
 doctor() { as writer mainstay doctor --connection "$(cluster_conninfo main)" 2>&1; }
-# comes_back: as of the time before, as the reader
+recovered() { [[ $(scene_psql back -c 'SELECT pg_is_in_recovery()') == f ]]; }
+# comes_back DESCRIPTION [OPTION...]: as of the time before, as the reader; options of restore
 comes_back() {
     local then="$MAINSTAY_REPOSITORY_URL&as-of=$before" to
     to=$(mktemp -u "$scene/backXXXXXX")
     is "$(as reader mainstay snapshot list --repo "$then" --json | grep -cE '"id" *:')" 2 "$1: as of the time before both snapshots are there"
     ok "$1: every page and every hash is right" as reader mainstay snapshot verify --repo "$then"
-    ok "$1: restore" as reader mainstay restore --repo "$then" --to "$to"
+    ok "$1: restore" as reader mainstay restore --repo "$then" --to "$to" "${@:2}"
     scene_start back "$to"
+    wait_until 30 recovered
     is "$(rows back)" "$wanted" "$1: the rows are those of before"
     scene_remove back
 }
@@ -229,15 +232,20 @@ bucket=kept repository=vault
 export MAINSTAY_REPOSITORY_URL=${url/locked\/main/kept\/vault} MAINSTAY_STORE_LOCK_MODE=compliance MAINSTAY_STORE_LOCK_DAYS=1
 export MAINSTAY_REPOSITORY_ENCRYPTION=sealed MAINSTAY_REPOSITORY_KEY_FILE=$scene/vault.key
 ok 'a sealed repository, in compliance mode' mainstay repo init --no-slot
-ok 'a snapshot' create --snapshot-own-wal
+stream_start "$MAINSTAY_REPOSITORY_URL" main --wal-slot vault --wal-flush-interval 1s
+ok 'a snapshot' create --wal-slot vault
 export MAINSTAY_STORE_LOCK_DAYS=30
-ok 'another one, locked for longer' create --snapshot-own-wal
+ok 'another one, locked for longer' create --wal-slot vault
 for kind in mainstay.json keys/ packs/; do
     is "$(for key in $(keys | grep "^vault/$kind"); do locked_days "$key"; done | sort -u)" 37 "$kind of before is locked anew"
 done
 like "$(expire)" 'object lock of the store' 'a clean-up sees the locks'
 is "$(mainstay snapshot list --json | grep -cE '"id" *:')" 2 'and removes nothing'
+scene_psql main -c "INSERT INTO lines SELECT g, 'streamed' FROM generate_series(1, 100) g"
+wait_until 30 stored_up_to "$MAINSTAY_REPOSITORY_URL" "$(position main)"
+stream_stop || true
 wanted=$(rows main)
+is "$(locked_days "$(first_key wal/)")" 1 'WAL is locked, for as long as its stream was told'
 ok 'the identities have their rights' may writer reaper reader
 before=$(moment)
 versions | grep -vE "^$repository/(leases|runs|probe)/" >"$TEST_DIR/good"
@@ -246,16 +254,16 @@ good=$(wc -l <"$TEST_DIR/good")
 fought=$(attack reaper "${bypass[@]}")
 is "$(left)" "$good" "sealed, the reaper: $fought, and every good version is left"
 is "$(mainstay snapshot list --json | grep -cE '"id" *:')" 0 'no snapshot is to be seen'
-like "$(doctor)" 'objects were changed that never change, 2 in all: snapshots/[^ ]+ \(removed .*snapshots/[^ ]+ \(removed' \
+like "$(doctor)" 'objects were changed that never change, [0-9]+ in all: snapshots/[^ ]+ \(removed .*snapshots/[^ ]+ \(removed' \
     'doctor names those that were removed under their locks'
 fought=$(attack writer "${bypass[@]}")
 is "$(left)" "$good" "sealed, the writer: $fought, and every good version is left"
-comes_back 'sealed, writer and reaper'
+comes_back 'sealed, writer and reaper' --latest
 fought=$(attack insider "${bypass[@]}")
 like "$fought" ' 0 shortened, ' "sealed, who may everything: $fought"
 is "$(left)" "$good" 'not one of the good versions is destroyed, nor its lock shortened'
 is "$(keys | wc -l)" 0 'nothing is to be seen'
-comes_back 'sealed, who may everything'
+comes_back 'sealed, who may everything' --latest
 
 cluster_stop main
 done_testing

@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/s3_scene.sh
 . "$here/../lib/s3_scene.sh"
 [[ $(id -u) -eq 0 ]] && unshare --mount true 2>/dev/null || skip_all 'only root may make mount namespaces'
+command -v jq >/dev/null || skip_all 'jq is not installed'
 [[ -x /usr/bin/radosgw ]] || skip_all 'radosgw is not installed (tests/lib/deps s3)'
 
 # --- stage -----------------------------------------------------------------------------------------
@@ -30,14 +31,25 @@ mkdir "$programs"
 cp "$BUILD/mainstay" "$BUILD/mainstayd" "$programs"
 chmod 755 "$programs" "$programs"/*
 secrets=$TEST_DIR/secrets
-mkdir -p "$secrets"/{mainstay-postgres,mainstay-store,mainstay-oncall-alice,mainstay-key,mainstay-writer-key}
+mkdir -p "$secrets"/{mainstay-postgres,mainstay-store,mainstay-store-reaper,mainstay-oncall-alice,mainstay-key,mainstay-writer-key}
 openssl rand -hex 32 >"$secrets/mainstay-key/key"
 openssl rand -hex 32 >"$secrets/mainstay-writer-key/key"
 echo db-secret >"$secrets/mainstay-postgres/password"
 echo alice-secret >"$secrets/mainstay-oncall-alice/password"
 touch "$secrets/mainstay-postgres/ca.crt"
-echo "$AWS_ACCESS_KEY_ID" >"$secrets/mainstay-store/access-key"
-echo "$AWS_SECRET_ACCESS_KEY" >"$secrets/mainstay-store/secret-key"
+# keys SECRET NAME IDENTITY...: a user of the store with what these identities may in both repositories
+keys() {
+    local secret=$1 name=$2 identity repository
+    shift 2
+    s3_user "$name"
+    echo "$name-test-key" >"$secrets/$secret/access-key"
+    echo "$name-test-secret-0123456789" >"$secrets/$secret/secret-key"
+    for identity in "$@"; do
+        for repository in jobs daemon; do
+            mainstay doctor --print-iam "$identity" --repo "$(url "$repository")"
+        done
+    done | jq -s '{Statement: map(.Statement[])}' >"$TEST_DIR/$name.iam"
+}
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
@@ -72,6 +84,9 @@ pod_become() {
         --work "$TEST_DIR/pod.$manifests.$BASHPID" "$TEST_DIR/$manifests.yaml" "$@"
 }
 url() { echo "s3://snapshots/$1?endpoint=$s3_endpoint&region=us-east-1&style=path"; }
+keys mainstay-store backup founder writer reader runner
+keys mainstay-store-reaper reaper reaper
+s3_policies snapshots backup reaper
 connection="host=127.0.0.1 port=$(cluster_port desk) user=mainstay dbname=postgres"
 port=$(free_port)
 
@@ -91,12 +106,14 @@ ok 'a snapshot is taken' pod jobs CronJob/mainstay-snapshot
 helpdesk_sql desk 'CREATE TABLE later AS SELECT g AS id FROM generate_series(1, 1000) g'
 ok 'and another one' pod jobs CronJob/mainstay-snapshot
 ok 'they are verified' pod jobs CronJob/mainstay-verify
+fails 'with the keys of the others nothing is removed' 1 'AccessDenied' pod jobs CronJob/mainstay-snapshot mainstay snapshot expire
+fails 'with those of the reaper nothing is read' 1 'AccessDenied' pod jobs CronJob/mainstay-expire mainstay snapshot verify
 ok 'and what no rule keeps is removed' pod jobs CronJob/mainstay-expire
 pod jobs CronJob/mainstay-snapshot mainstay snapshot list --json >"$TEST_DIR/list.json"
 is "$(python3 -c 'import json, sys; print(len(json.load(open(sys.argv[1]))["snapshots"]))' "$TEST_DIR/list.json")" 1 \
     'of two of one day the newest stays'
 cluster_sql desk CHECKPOINT
-mainstay restore --to "$scene/restored" --repository-url "$(url jobs)" >"$TEST_DIR/restore.out" 2>&1 || diag "$(cat "$TEST_DIR/restore.out")"
+s3_as backup mainstay restore --to "$scene/restored" --repository-url "$(url jobs)" >"$TEST_DIR/restore.out" 2>&1 || diag "$(cat "$TEST_DIR/restore.out")"
 scene_start restored "$scene/restored"
 ok 'the snapshot restores alone, with the WAL that it carries' same_content desk restored
 scene_remove restored
@@ -131,6 +148,10 @@ is "$(awk '/^Uid:/ { print $2 }' "/proc/$daemon/status")" 65532 'as 65532'
 end=$(cluster_sql desk "SELECT pg_switch_wal() - '0/0'")
 ok 'it streams the WAL' wait_until 60 metric_at_least mainstay_wal_stored_lsn_bytes "$end"
 ok 'a command in its pod takes a snapshot that relies on the stream' pod_exec snapshot create
+ok 'beside it the reaper merges its WAL' pod daemon CronJob/mainstay-merge
+ok 'and removes what no rule keeps' pod daemon CronJob/mainstay-expire
+fails 'which the daemon may not' 1 'AccessDenied' pod_exec snapshot expire --keep-last 1 --grace 0s
+is "$(grep -c '"level": *"error"' "$TEST_DIR/daemon.log")" 0 'it misses no right' || diag "$(grep '"error"' "$TEST_DIR/daemon.log")"
 grace=$(python3 -c '
 import sys, yaml
 print(next(i for i in yaml.safe_load_all(open(sys.argv[1])) if i["kind"] == "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])

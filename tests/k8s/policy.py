@@ -10,6 +10,7 @@ OUR_IMAGES = {"mainstay", "mainstay-drill"}
 SECRETS = {
     "mainstay-postgres": {"password", "ca.crt"},
     "mainstay-store": {"access-key", "secret-key"},
+    "mainstay-store-reaper": {"access-key", "secret-key"},
     "mainstay-key": {"key"},
     "mainstay-writer-key": {"key"},
     "mainstay-oncall-alice": {"password"},
@@ -17,6 +18,8 @@ SECRETS = {
     "postgres": {"password"},
     "postgres-tls": {"tls.crt", "tls.key"},
 }
+# What removes from the store, with an identity of its own.
+REAPERS = {"expire", "merge"}
 RESTRICTED_VOLUMES = {"configMap", "secret", "emptyDir", "ephemeral", "projected", "persistentVolumeClaim"}
 FILES = re.compile(r"/(?:run|var/run|etc|scratch)/[\w./-]+|/scratch\b")
 PLAIN_SECRET = re.compile(r"password\s*[=:]\s*['\"]?[^\s'\":/$]|(?:access|secret)-key\s*:\s*\S|AKIA[0-9A-Z]{12}", re.I)
@@ -88,13 +91,23 @@ def container_care(container):
                 yield f"has no {part} of {key}"
 
 
+def identity_care(template):
+    pod = template["spec"]
+    if not any(is_ours(container) for container in containers(pod)):
+        return
+    reaps = template["metadata"]["labels"].get("app.kubernetes.io/component") in REAPERS
+    if pod.get("serviceAccountName") != ("mainstay-reaper" if reaps else "mainstay"):
+        yield "has another service account"
+    secrets = {volume.get("secret", {}).get("secretName") for volume in pod.get("volumes", [])}
+    if ("mainstay-store" if reaps else "mainstay-store-reaper") in secrets:
+        yield "has the keys of another identity"
+
+
 def pod_care(pod):
     context = pod.get("securityContext", {})
     if any(is_ours(container) for container in containers(pod)):
         if {context.get(key) for key in ("runAsUser", "runAsGroup", "fsGroup")} != {UID}:
             yield f"does not run as {UID}"
-        if pod.get("serviceAccountName") != "mainstay":
-            yield "has another service account"
     if pod.get("automountServiceAccountToken") is not False:
         yield "gets a token of the Kubernetes API"
     if not pod.get("terminationGracePeriodSeconds"):
@@ -257,8 +270,9 @@ def network_care(items):
 
 def references(items):
     names = {(item["kind"], item["metadata"].get("name")) for item in items}
-    if ("ServiceAccount", "mainstay") not in names:
-        yield "no ServiceAccount mainstay"
+    for account in ("mainstay", "mainstay-reaper"):
+        if ("ServiceAccount", account) not in names:
+            yield f"no ServiceAccount {account}"
     for item in items:
         if item["kind"] == "Namespace" and item["metadata"]["name"] == "mainstay":
             if item["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
@@ -283,6 +297,7 @@ def workload(item, maps):
     claims = [claim["metadata"]["name"] for claim in item["spec"].get("volumeClaimTemplates", [])]
     yield from pod_security(pod)
     yield from pod_care(pod)
+    yield from identity_care(template)
     yield from unused_volumes(pod)
     if item["kind"] == "CronJob":
         yield from cronjob_care(item["spec"])
