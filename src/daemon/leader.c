@@ -137,6 +137,24 @@ static void tell_standby(struct leader *leader, const struct term_claim *holder)
               "another daemon (on %s) works on this repository; standing by", holder->host);
 }
 
+/* Whether it says something about the object, not about the store. A claim that cannot be read is
+ * one of which the lock is not known: its holder may live, so its silence decides. */
+static bool is_about_the_claim(enum error_kind kind)
+{
+    return kind == ERROR_CORRUPT || kind == ERROR_INVALID || kind == ERROR_UNSUPPORTED ||
+           kind == ERROR_REFUSED || kind == ERROR_NOT_FOUND;
+}
+
+static void tell_unreadable(struct leader *leader, const struct error *err)
+{
+    if (leader->told)
+        return;
+    leader->told = true;
+    log_event(LOG_WARNING, "daemon.standby",
+              "%s; standing by until nothing is heard of its holder for %" PRId64 " s", err->text,
+              TERM_SILENCE_US / SECOND_US);
+}
+
 static bool may_begin(struct leader *leader, bool silent, struct error *err)
 {
     struct term_claim holder;
@@ -146,8 +164,12 @@ static bool may_begin(struct leader *leader, bool silent, struct error *err)
         return true;
     if (view->term == 0 || view->ended)
         return quick || error_set(err, ERROR_EXISTS, "another daemon begins");
-    if (!term_read_claim(&leader->repository, view->term, &holder, err))
-        return false;
+    if (!term_read_claim(&leader->repository, view->term, &holder, err)) {
+        if (!is_about_the_claim(err->kind))
+            return false;
+        tell_unreadable(leader, err);
+        return error_set(err, ERROR_EXISTS, "another daemon works, or has worked");
+    }
     if (holder_lost_its_lock(leader, &holder))
         return true;
     tell_standby(leader, &holder);

@@ -46,9 +46,11 @@ bool keyring_slot_fits(const struct key_scope *scope, const struct key_object *o
     secret_wipe(proof_key, sizeof proof_key);
     if (same && !proven) {
         char name[KEY_KEY_SIZE];
-        return error_set(err, ERROR_REFUSED,
-                         "cannot trust key \"%s\": it names a signer that your key does not prove",
-                         key_object_key(object, name));
+        return error_set(
+            err, ERROR_REFUSED,
+            "cannot trust key \"%s\": it names a signer that your key does not prove, or "
+            "mainstay.json was changed",
+            key_object_key(object, name));
     }
     *out_fits = same;
     return true;

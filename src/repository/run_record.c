@@ -195,8 +195,8 @@ static bool opens(const struct repository *repository, const char *key, struct r
         return false;
     }
     if (list->unreadable_count++ == 0)
-        (void)snprintf(list->problem, sizeof list->problem, "%.*s",
-                       (int)sizeof list->problem - 1, problem.text);
+        (void)snprintf(list->problem, sizeof list->problem, "%.*s", (int)sizeof list->problem - 1,
+                       problem.text);
     return true;
 }
 

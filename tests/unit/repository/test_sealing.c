@@ -597,7 +597,8 @@ static void put_run(const struct repository *repository, uint32_t part, int64_t 
 static void test_a_run_counts_only_when_it_opens_under_its_name(void **state)
 {
     enum { SECOND = 1000000 };
-    static const char later[] = "runs/verify/20360301T120005.250000Z-1-2-good-0123456789abcdef.json";
+    static const char later[] =
+        "runs/verify/20360301T120005.250000Z-1-2-good-0123456789abcdef.json";
     struct error err;
     struct scene scene;
     struct names names = {0};
