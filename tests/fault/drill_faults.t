@@ -192,8 +192,8 @@ fails 'a corrupted index' 4 'broken +amcheck: .*"public.t_i" in database "postgr
 
 # --- by the daemon -------------------------------------------------------------------------------------
 
-cp "$BUILD/mainstayd" "$TEST_DIR/mainstayd"
-chmod 755 "$TEST_DIR/mainstayd"
+# shellcheck source=tests/lib/daemon_scene.sh
+. "$here/../lib/daemon_scene.sh"
 cluster_sql main 'REINDEX INDEX t_i' >/dev/null
 wait_until 20 stored_up_to "$repository" "$(position main)"
 stream_stop || true
@@ -209,20 +209,13 @@ daemon:
   status-interval: 1s
   listen: 127.0.0.1:0
 EOF_CONFIG
-# shellcheck disable=SC2016 # the inner shell's variables
-as_server bash -c 'echo $$ >"$1/daemon.pid"; exec "$2" --config "$1/daemon.yaml" 2>>"$1/daemon.log"' \
-    bash "$scene" "$TEST_DIR/mainstayd" &
-daemon_job=$!
-trap 'status=$?; set +e; kill -KILL "$(cat "$scene/daemon.pid")" 2>/dev/null; (exit "$status"); cluster_cleanup' EXIT
-wait_until 20 grep -qs 'metrics on' "$scene/daemon.log"
-url=$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' "$scene/daemon.log" | head -n 1)/metrics
-scrape() { curl -sf -m 5 "${url#metrics on }" >"$TEST_DIR/metrics"; }
-metric() { scrape && grep -qE "^$1\$" "$TEST_DIR/metrics"; }
-ok 'a drill by the daemon is in the metrics' wait_until 60 metric 'mainstay_drill_ok 1'
-ok 'with its RTO' metric 'mainstay_drill_rto_seconds [0-9.]+'
-ok 'its age' metric 'mainstay_last_good_drill_age_seconds [0-9.]+'
-ok 'and no failures' metric 'mainstay_drill_failures 0'
-kill -TERM "$(cat "$scene/daemon.pid")"
+daemon_start daemon
+measured() { daemon_get daemon /metrics >"$TEST_DIR/metrics" && grep -qE "^$1\$" "$TEST_DIR/metrics"; }
+ok 'a drill by the daemon is in the metrics' wait_until 60 measured 'mainstay_drill_ok 1'
+ok 'with its RTO' measured 'mainstay_drill_rto_seconds [0-9.]+'
+ok 'its age' measured 'mainstay_last_good_drill_age_seconds [0-9.]+'
+ok 'and no failures' measured 'mainstay_drill_failures 0'
+kill -TERM "$(daemon_pid daemon)"
 wait "$daemon_job" || true
 ok 'the daemon leaves no server' no_server
 done_testing

@@ -7,20 +7,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/scene.sh
 . "$here/../lib/scene.sh"
+# shellcheck source=tests/lib/daemon_scene.sh
+. "$here/../lib/daemon_scene.sh"
 
-cp "$BUILD/mainstayd" "$TEST_DIR/mainstayd"
-chmod 755 "$TEST_DIR/mainstayd"
 repository=$scene/repository
-receiver=
-
-end_daemons() {
-    local file
-    for file in "$scene"/*.pid; do
-        [[ ! -e $file ]] || kill -KILL "$(cat "$file")" 2>/dev/null || true
-    done
-    [[ -z $receiver ]] || kill "$receiver" 2>/dev/null || true
-}
-trap 'status=$?; set +e; end_daemons; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ---------------------------------------------------------------------------------------
 
@@ -50,28 +40,10 @@ EOF
     mv "$scene/$name.yaml.new" "$scene/$name.yaml"
 }
 
-# shellcheck disable=SC2016 # the inner shell's variables
-daemon_start() { # NAME
-    as_server bash -c 'echo $$ >"$1/$2.pid"; exec "$3" --config "$1/$2.yaml" 2>>"$1/$2.log"' \
-        bash "$scene" "$1" "$TEST_DIR/mainstayd" &
-    wait_until 20 grep -qs 'metrics on' "$scene/$1.log"
-}
-daemon_pid() { cat "$scene/$1.pid"; }
-daemon_gone() { ! kill -0 "$(daemon_pid "$1")" 2>/dev/null; }
-daemon_said() { grep -qE "$2" "$scene/$1.log"; }
-get() { # NAME PATH: the body; fails unless 200
-    curl -sf -m 5 "http://127.0.0.1:$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' \
-        "$scene/$1.log" | tail -n 1 | grep -oE '[0-9]+$')$2"
-}
-metric() { get "$1" /metrics | awk -v name="$2" '$1 == name { print $2 }'; }
-metric_known() { [[ -n $(metric "$1" "$2") ]]; }
-metric_is() { [[ $(metric "$1" "$2") == "$3" ]]; }
-ready() { get "$1" /readyz >/dev/null; }
+ready() { daemon_get "$1" /readyz >/dev/null; }
 not_ready() { ! ready "$1"; }
 snapshots_at_least() { [[ $(snapshot_ids "$repository" | wc -l) -ge $1 ]]; }
 received() { grep -qE "$1" "$TEST_DIR/received" 2>/dev/null; }
-child() { pgrep -P "$(daemon_pid "$1")" -f -- "$2" | head -n 1; }
-has_child() { [[ -n $(child "$1" "$2") ]]; }
 
 # --- stage -----------------------------------------------------------------------------------------
 
@@ -79,7 +51,7 @@ scene_cluster main
 scene_psql main -c 'CREATE TABLE ticket AS SELECT g AS id, md5(g::text) AS subject FROM generate_series(1, 1000) g'
 mainstay repo init --repository-url "$repository" >/dev/null
 "$here/../lib/http_receiver" "$TEST_DIR/receiver.port" "$TEST_DIR/received" 1 &
-receiver=$!
+daemon_beside+=("$!")
 wait_until 20 test -s "$TEST_DIR/receiver.port"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/alerts/s3cret" >"$scene/webhook"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/heartbeat" >"$scene/heartbeat"
@@ -98,7 +70,7 @@ ok '--check accepts a good one' as_server "$TEST_DIR/mainstayd" --check --config
 # --- schedule, metrics, probes ---------------------------------------------------------------------
 
 daemon_start first
-ok 'it lives' get first /healthz
+ok 'it lives' daemon_get first /healthz
 ok 'snapshots happen by schedule' wait_until 60 snapshots_at_least 3
 ok 'it is ready' wait_until 20 ready first
 ok 'it leads' metric_is first mainstay_leader 1
@@ -117,7 +89,7 @@ ok 'SIGHUP tells what changed' wait_until 20 daemon_said first 'snapshot-schedul
 sed -i 's/daemon:/dæmon:/' "$scene/first.yaml"
 kill -HUP "$(daemon_pid first)"
 ok 'a wrong configuration changes nothing' wait_until 20 daemon_said first 'the configuration stays as it was'
-ok 'it works on' get first /healthz
+ok 'it works on' daemon_get first /healthz
 daemon_config first '@every 3s'
 sed -i 's/hunter2/hunter3/' "$scene/first.yaml"
 kill -HUP "$(daemon_pid first)"
@@ -127,8 +99,8 @@ ok 'it leads again with the new connection' wait_until 30 metric_is first mainst
 
 # --- a child dies ----------------------------------------------------------------------------------
 
-wait_until 20 has_child first '--hold-lock'
-lock=$(child first --hold-lock)
+wait_until 20 daemon_has_child first '--hold-lock'
+lock=$(daemon_child first --hold-lock)
 kill -KILL "$lock"
 ok 'a killed child is noticed' wait_until 20 daemon_said first 'leader failed with exit code 137'
 # shellcheck disable=SC2016

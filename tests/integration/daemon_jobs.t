@@ -9,16 +9,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/scene.sh
 . "$here/../lib/scene.sh"
+# shellcheck source=tests/lib/daemon_scene.sh
+. "$here/../lib/daemon_scene.sh"
 
-cp "$BUILD/mainstayd" "$TEST_DIR/mainstayd"
-chmod 755 "$TEST_DIR/mainstayd"
 repository=$scene/repository
-receiver=
-end_daemons() {
-    [[ ! -e $scene/daemon.pid ]] || kill -KILL "$(cat "$scene/daemon.pid")" 2>/dev/null || true
-    [[ -z $receiver ]] || kill "$receiver" 2>/dev/null || true
-}
-trap 'status=$?; set +e; end_daemons; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ---------------------------------------------------------------------------------------
 
@@ -48,27 +42,7 @@ alert:
 EOF
     mv "$scene/daemon.yaml.new" "$scene/daemon.yaml"
 }
-# shellcheck disable=SC2016 # the inner shell's variables
-daemon_start() {
-    rm -f "$scene/daemon.log"
-    as_server bash -c 'echo $$ >"$1/daemon.pid"; exec "$2" --config "$1/daemon.yaml" \
-        2>>"$1/daemon.log"' bash "$scene" "$TEST_DIR/mainstayd" &
-    job=$!
-    wait_until 20 grep -qs 'metrics on' "$scene/daemon.log"
-}
-daemon_pid() { cat "$scene/daemon.pid"; }
-daemon_gone() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
-daemon_said() { grep -qE "$1" "$scene/daemon.log"; }
-metric() {
-    curl -sf -m 5 "http://127.0.0.1:$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' \
-        "$scene/daemon.log" | tail -n 1 | grep -oE '[0-9]+$')/metrics" |
-        awk -v name="$1" '$1 == name { printf "%.0f\n", $2 }'
-}
-metric_known() { [[ -n $(metric "$1") ]]; }
-metric_is() { [[ $(metric "$1") == "$2" ]]; }
-metric_at_least() { [[ $(metric "$1") -ge $2 ]] 2>/dev/null; }
 received() { grep -qE "$1" "$TEST_DIR/received" 2>/dev/null; }
-child() { pgrep -P "$(daemon_pid)" -f -- "$1" | head -n 1; }
 peak_kib() { awk '/^VmHWM/ { print $2 }' "/proc/$1/status"; }
 parts_read() { find "$repository/runs/verify" -type f -printf '%f\n' | sort | cut -d- -f2; }
 parts_at_least() { [[ $(parts_read | wc -l) -ge $1 ]]; }
@@ -80,7 +54,7 @@ scene_cluster main -c max_slot_wal_keep_size=1GB
 scene_psql main -c 'CREATE TABLE ticket AS SELECT g AS id, md5(g::text) AS subject FROM generate_series(1, 50000) g'
 mainstay repo init --repository-url "$repository" >/dev/null
 "$here/../lib/http_receiver" "$TEST_DIR/receiver.port" "$TEST_DIR/received" &
-receiver=$!
+daemon_beside+=("$!")
 wait_until 20 test -s "$TEST_DIR/receiver.port"
 echo "http://127.0.0.1:$(cat "$TEST_DIR/receiver.port")/alerts" >"$scene/webhook"
 echo '{"title": "{{alert}}: {{state}}", "say": ["{{text}}"]}' >"$scene/alert.json"
@@ -91,20 +65,20 @@ give_to_server "$scene/webhook"
 # --- every role, by its schedule -------------------------------------------------------------------
 
 daemon_config '@every 2s' '@every 2s' '@every 3s'
-daemon_start
-ok 'snapshots happen' wait_until 60 metric_at_least 'mainstay_job_runs_total{job="snapshot"}' 3
-ok 'clean-ups happen' wait_until 60 metric_known mainstay_last_expire_time_seconds
-ok 'all parts of the repository are read' wait_until 60 metric_is mainstay_verify_parts_read 2
-ok 'and found sound' metric_is mainstay_verify_ok 1
-ok 'objects are counted' wait_until 20 metric_at_least mainstay_repository_objects 5
-ok 'and their bytes' metric_at_least mainstay_repository_size_bytes 100000
-ok 'what can be recovered is known' metric_at_least mainstay_last_recoverable_time_seconds \
-    "$(metric mainstay_first_recoverable_time_seconds)"
-ok 'and how far the slot is from its limit' wait_until 30 metric_at_least \
+daemon_start daemon
+ok 'snapshots happen' wait_until 60 metric_at_least daemon 'mainstay_job_runs_total{job="snapshot"}' 3
+ok 'clean-ups happen' wait_until 60 metric_known daemon mainstay_last_expire_time_seconds
+ok 'all parts of the repository are read' wait_until 60 metric_is daemon mainstay_verify_parts_read 2
+ok 'and found sound' metric_is daemon mainstay_verify_ok 1
+ok 'objects are counted' wait_until 20 metric_at_least daemon mainstay_repository_objects 5
+ok 'and their bytes' metric_at_least daemon mainstay_repository_size_bytes 100000
+ok 'what can be recovered is known' metric_at_least daemon mainstay_last_recoverable_time_seconds \
+    "$(metric daemon mainstay_first_recoverable_time_seconds)"
+ok 'and how far the slot is from its limit' wait_until 30 metric_at_least daemon \
     mainstay_slot_safe_bytes 100000000
-ok 'requests of the children are counted' metric_at_least \
+ok 'requests of the children are counted' metric_at_least daemon \
     'mainstay_store_requests_total{operation="put"}' 10
-is "$(metric 'mainstay_store_request_duration_seconds_count{operation="put"}' | wc -l)" 1 \
+is "$(metric daemon 'mainstay_store_request_duration_seconds_count{operation="put"}' | wc -l)" 1 \
     'with their durations'
 as_server "$MAINSTAY" status --objects --config "$scene/daemon.yaml" >"$TEST_DIR/status"
 ok 'status says what was verified' grep -qE '^verified +2 of 2 parts, last at ' "$TEST_DIR/status"
@@ -114,20 +88,20 @@ ok 'and what the slot keeps' grep -qE '^slot +in use, keeps .* until max_slot_wa
 # --- memory under load -----------------------------------------------------------------------------
 
 daemon_config '@yearly' '@yearly' '@yearly'
-kill -HUP "$(daemon_pid)"
-ok 'schedules change' wait_until 20 daemon_said 'expire-schedule: .* is now "@yearly"'
-wait_until 60 metric_is 'mainstay_job_running{job="snapshot"}' 0
-stream=$(child 'wal stream')
+kill -HUP "$(daemon_pid daemon)"
+ok 'schedules change' wait_until 20 daemon_said daemon 'expire-schedule: .* is now "@yearly"'
+wait_until 60 metric_is daemon 'mainstay_job_running{job="snapshot"}' 0
+stream=$(daemon_child daemon 'wal stream')
 for _ in 1 2 3 4; do
     scene_psql main -c "INSERT INTO ticket SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 100000) g"
 done
 end=$(scene_psql main -c 'SELECT pg_current_wal_lsn() - $$0/0$$::pg_lsn')
-ok 'the WAL of the load is stored' wait_until 60 metric_at_least mainstay_wal_stored_lsn_bytes "$end"
+ok 'the WAL of the load is stored' wait_until 60 metric_at_least daemon mainstay_wal_stored_lsn_bytes "$end"
 total=0
-for pid in "$(daemon_pid)" "$stream" "$(child --hold-lock)"; do
+for pid in "$(daemon_pid daemon)" "$stream" "$(daemon_child daemon --hold-lock)"; do
     total=$((total + $(peak_kib "$pid")))
 done
-diag "peak of daemon, stream and leader: $(peak_kib "$(daemon_pid)"), $(peak_kib "$stream") and $(peak_kib "$(child --hold-lock)") KiB"
+diag "peak of daemon, stream and leader: $(peak_kib "$(daemon_pid daemon)"), $(peak_kib "$stream") and $(peak_kib "$(daemon_child daemon --hold-lock)") KiB"
 ok 'all processes that run all the time take at most 128 MiB together' test "$total" -le 131072
 
 # --- parts go on across restarts -------------------------------------------------------------------
@@ -135,11 +109,11 @@ ok 'all processes that run all the time take at most 128 MiB together' test "$to
 for _ in 1 2; do
     count=$(parts_read | wc -l)
     daemon_config '@yearly' '@every 1s' '@yearly'
-    kill -HUP "$(daemon_pid)"
+    kill -HUP "$(daemon_pid daemon)"
     wait_until 30 parts_at_least $((count + 1)) || diag 'no verification'
-    kill -KILL "$(daemon_pid)"
-    wait "$job" 2>/dev/null || true
-    daemon_start
+    kill -KILL "$(daemon_pid daemon)"
+    wait "$daemon_job" 2>/dev/null || true
+    daemon_start daemon
 done
 wait_until 30 parts_at_least $((count + 2))
 is "$(parts_read | uniq | wc -l)" "$(parts_read | wc -l)" \
@@ -154,21 +128,21 @@ chmod u+w "$pack"
 printf 'x' | dd of="$pack" bs=1 seek=5000 conv=notrunc status=none
 ok 'damage is told, by the template' wait_until 60 \
     received '\{"title": ?"verify-failed: firing", ?"say": ?\["verification found damaged'
-ok 'and counted' metric_at_least mainstay_verify_parts_damaged 1
+ok 'and counted' metric_at_least daemon mainstay_verify_parts_damaged 1
 cat "$TEST_DIR/pack" >"$pack"
 ok 'its end is told when the part was read again' wait_until 60 received '"verify-failed: resolved"'
 
 # --- a job that does not end -----------------------------------------------------------------------
 
-wait_until 20 metric_is mainstay_leader 1
-stream=$(child 'wal stream')
+wait_until 20 metric_is daemon mainstay_leader 1
+stream=$(daemon_child daemon 'wal stream')
 kill -STOP "$stream"
-kill -TERM "$(daemon_pid)"
+kill -TERM "$(daemon_pid daemon)"
 before=$SECONDS
-ok 'SIGTERM ends the daemon although a job hangs' wait_until 20 daemon_gone
+ok 'SIGTERM ends the daemon although a job hangs' wait_until 20 daemon_gone daemon
 diag "after about $((SECONDS - before)) s, allowed were 2 s for the job"
-ok 'which was killed' daemon_said 'wal-stream did not end in time: killed'
+ok 'which was killed' daemon_said daemon 'wal-stream did not end in time: killed'
 status=0
-wait "$job" || status=$?
+wait "$daemon_job" || status=$?
 is "$status" 1 'and the exit code says so'
 done_testing

@@ -8,24 +8,14 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/lib/scene.sh
 . "$here/../lib/scene.sh"
+# shellcheck source=tests/lib/daemon_scene.sh
+. "$here/../lib/daemon_scene.sh"
 
-cp "$BUILD/mainstayd" "$TEST_DIR/mainstayd"
-chmod 755 "$TEST_DIR/mainstayd"
 repository=$scene/repository
-writer=
-end_all() {
-    local file
-    for file in "$scene"/*.pid; do
-        [[ ! -e $file ]] || kill -KILL "$(cat "$file")" 2>/dev/null || true
-    done
-    [[ -z $writer ]] || kill "$writer" 2>/dev/null || true
-}
-trap 'status=$?; set +e; end_all; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ---------------------------------------------------------------------------------------
 
-# shellcheck disable=SC2016 # the inner shell's variables
-daemon_start() { # NAME
+daemon_config() { # NAME
     cat >"$scene/$1.yaml" <<EOF
 repository:
   url: $repository
@@ -38,17 +28,7 @@ daemon:
   status-interval: 1s
   listen: 127.0.0.1:0
 EOF
-    as_server bash -c 'echo $$ >"$1/$2.pid"; exec "$3" --config "$1/$2.yaml" 2>>"$1/$2.log"' \
-        bash "$scene" "$1" "$TEST_DIR/mainstayd" &
-    wait_until 20 grep -qs 'metrics on' "$scene/$1.log"
 }
-metric() {
-    curl -sf -m 5 "http://127.0.0.1:$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' \
-        "$scene/$1.log" | tail -n 1 | grep -oE '[0-9]+$')/metrics" |
-        awk -v name="$2" '$1 == name { printf "%.0f\n", $2 }'
-}
-metric_is() { [[ $(metric "$1" "$2") == "$3" ]]; }
-metric_at_least() { [[ $(metric "$1" "$2") -ge $3 ]] 2>/dev/null; }
 server_lsn() { cluster_sql main "SELECT pg_current_wal_lsn() - '0/0'"; }
 snapshots_at_least() { [[ $(snapshot_ids "$repository" | wc -l) -ge $1 ]]; }
 written() { cluster_sql main 'SELECT count(*) FROM ticket'; }
@@ -62,9 +42,12 @@ mainstay repo init --repository-url "$repository" >/dev/null
 while scene_psql main -c "INSERT INTO ticket (subject) SELECT md5(g::text) FROM generate_series(1, 50) g"; do
     sleep 0.1
 done 2>/dev/null &
+daemon_beside+=("$!")
 writer=$!
+daemon_config first
 daemon_start first
 ok 'a daemon works' wait_until 30 metric_is first mainstay_leader 1
+daemon_config second
 daemon_start second
 ok 'another one stands by' wait_until 30 metric_is second mainstay_leader 0
 ok 'snapshots are taken' wait_until 90 snapshots_at_least 2
@@ -72,12 +55,11 @@ ok 'the WAL is streamed' wait_until 60 metric_at_least first mainstay_wal_stored
 
 # --- the kill --------------------------------------------------------------------------------------
 
-first=$(cat "$scene/first.pid")
+first=$(daemon_pid first)
 children=$(pgrep -P "$first" | tr '\n' ' ')
 kill -KILL "$first"
 killed_ms=$(date +%s%3N)
 target=$(server_lsn) # nothing of the first daemon can have stored what comes behind this
-rm "$scene/first.pid"
 ok 'the standby works within 30 s' wait_until 30 metric_is second mainstay_leader 1
 led_ms=$(date +%s%3N)
 ok 'and streams what was written after the kill' wait_until 30 metric_at_least second \
@@ -97,7 +79,7 @@ rows=$(written)
 wait_until 30 written_at_least $((rows + 50))
 kill "$writer"
 wait "$writer" 2>/dev/null || true
-writer=
+daemon_beside=()
 end=$(server_lsn)
 ok 'the stream reaches the end' wait_until 60 metric_at_least second mainstay_wal_stored_lsn_bytes "$end"
 ok 'the WAL has no gap' metric_is second mainstay_wal_gap 0
@@ -119,7 +101,7 @@ for (start, end), (next_start, _) in zip(found, found[1:]):
 PY
 }
 is "$(twice 2>&1)" '' 'no two snapshots at once, none for the same time of the schedule'
-kill -TERM "$(cat "$scene/second.pid")"
+kill -TERM "$(daemon_pid second)"
 ok 'everything in the repository is sound' mainstay snapshot verify --repository-url "$repository"
 ok 'it restores to the end of the stream' mainstay restore --to "$scene/restored" --latest \
     --repository-url "$repository"

@@ -5,8 +5,7 @@
 #   load_tables main                      makes the tables entry and counter
 #   writer_start one main; writers_stop   a client; it goes on when its server comes back
 #   cluster_restart main                  on the port that it had
-#   daemon_config daemon URL main [LINE]  writes $scene/daemon.yaml
-#   daemon_start daemon; daemon_kill daemon all
+#   daemon_config daemon URL main [LINE]  writes $scene/daemon.yaml; the rest as in daemon_scene.sh
 #   restored_rows r1 MUST MAY [exclusive] compares; see there
 #
 # A client's log, one line for each step of transaction N, positions of the WAL in bytes and times
@@ -16,18 +15,14 @@
 #   ack N POSITION TIME     after it was acknowledged
 #   roll N                  it was rolled back
 
-cp "$BUILD/mainstayd" "$TEST_DIR/mainstayd"
-chmod 755 "$TEST_DIR/mainstayd"
+# shellcheck source=tests/lib/daemon_scene.sh
+. "$(dirname "${BASH_SOURCE[0]}")/daemon_scene.sh"
 mkdir "$TEST_DIR/writers"
 writer_jobs=()
-daemon_names=()
 
 load_end() {
-    local name
     touch "$TEST_DIR/writers.stop"
-    for name in "${daemon_names[@]}"; do
-        daemon_kill "$name" all
-    done
+    daemons_end
     [[ ${#writer_jobs[@]} -eq 0 ]] || kill "${writer_jobs[@]}" 2>/dev/null || true
     [[ -z ${receiver:-} ]] || kill "$receiver" 2>/dev/null || true
 }
@@ -151,38 +146,6 @@ alert:
   failures: 1
 END
     [[ $# -eq 0 ]] || printf '%s\n' "$@" >>"$scene/$name.yaml"
-}
-
-# shellcheck disable=SC2016 # the inner shell's variables
-daemon_start() { # NAME
-    local before=0
-    [[ ! -e $scene/$1.log ]] || before=$(grep -c 'metrics on' "$scene/$1.log")
-    daemon_names+=("$1")
-    as_server bash -c 'echo $$ >"$1/$2.pid"; exec "$3" --config "$1/$2.yaml" 2>>"$1/$2.log"' \
-        bash "$scene" "$1" "$TEST_DIR/mainstayd" &
-    wait_until 30 daemon_began "$1" "$before"
-}
-daemon_began() { [[ $(grep -cs 'metrics on' "$scene/$1.log") -gt $2 ]]; }
-daemon_pid() { cat "$scene/$1.pid" 2>/dev/null; }
-daemon_child() { pgrep -P "$(daemon_pid "$1")" -f -- "$2" | head -n 1; } # NAME WORDS
-daemon_metric() { # NAME METRIC
-    curl -sf -m 5 "http://127.0.0.1:$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' \
-        "$scene/$1.log" | tail -n 1 | grep -oE '[0-9]+$')/metrics" |
-        awk -v name="$2" '$1 == name { print $2 }'
-}
-
-# daemon_kill NAME all|daemon|stream: SIGKILL to the daemon with all its jobs (a pod that dies), to
-# the daemon alone, to the stream alone
-daemon_kill() {
-    local pid victims
-    pid=$(daemon_pid "$1") || return 0
-    grep -qs mainstayd "/proc/$pid/cmdline" || return 0
-    mapfile -t victims < <(pgrep -P "$pid")
-    case $2 in
-    all) kill -KILL "$pid" "${victims[@]}" 2>/dev/null || true ;;
-    daemon) kill -KILL "$pid" ;;
-    stream) kill -KILL "$(daemon_child "$1" 'wal stream')" 2>/dev/null || true ;;
-    esac
 }
 
 # --- comparing -------------------------------------------------------------------------------------
