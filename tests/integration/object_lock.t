@@ -105,7 +105,6 @@ fails 'the repository is not to be found' 3 'mainstay.json|no repository' mainst
 # --- and back -------------------------------------------------------------------------------------------
 
 then="$url&as-of=$before"
-scene_stores+=("$then")
 is "$(mainstay snapshot list --repo "$then" --json | grep -cE '"id" *:')" 2 'as of the time before both snapshots are there'
 ok 'every page and every hash is right' mainstay snapshot verify --repo "$then"
 ok 'restore' mainstay restore --repo "$then" --to "$scene/back"
