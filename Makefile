@@ -128,7 +128,7 @@ check-kill: ## daemon, server and store killed in all combinations; a store away
 	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
 
 # Those on the stage of tests/lib/scene.sh that have a repository.
-SEALED = $(shell grep -l repository $$(grep -lE 'lib/[a-z]*_?scene.sh' tests/integration/*.t tests/fault/*.t))
+SEALED = $(shell grep -lE 'repository|repo init' $$(grep -lE 'lib/[a-z]*_?scene.sh' tests/integration/*.t tests/fault/*.t))
 check-sealed: ## every repository of the integration and fault tests sealed, each object looked through: half an hour
 	@tests/lib/deps build test s3
 	$(SUB) WERROR=-Werror programs

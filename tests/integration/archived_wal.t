@@ -52,6 +52,7 @@ is "$(mainstay snapshot show --repo "$repository" --json | grep -c '"wal_include
 
 scene_psql main -c "UPDATE t SET v = md5(v) WHERE g % 7 = 0" >/dev/null
 before=$(content main)
+ok 'the stream has the checkpoint of the snapshots so far' wait_until 30 streaming
 ok 'a snapshot under the stream' snapshot
 is "$(said wal_included)" false 'stores no WAL of its own'
 id=$(said id) stop=$(said stop_lsn)

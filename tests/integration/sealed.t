@@ -82,6 +82,18 @@ export MAINSTAY_REPOSITORY_KEY_FILE=$scene/repository.key
 mainstay repo init --no-slot --repo "$sealed" --repository-codec none --repository-encryption sealed >/dev/null
 ok 'all jobs on a sealed one' write "$sealed" sealed
 ok 'every object is sealed and no mark is found' objects_look "$(objects_of "$sealed")" "${marks[@]}"
+object=$(find "$(objects_of "$sealed")/snapshots" -type f | head -n 1)
+odd=$TEST_DIR/odd
+mkdir "$odd"
+fails 'a search that finds no object is no success' 2 '^0 objects' objects_look "$odd"
+cp "$object" "$odd/one"
+ok 'one sealed object is accepted' objects_look "$odd" markrow
+echo markrow >>"$odd/one"
+fails 'a mark in it is not' 1 'one: holds markrow' objects_look "$odd" markrow
+head -c 60 "$object" >"$odd/one"
+fails 'nor a head with nothing behind it' 1 'one: does not begin as a sealed object' objects_look "$odd"
+{ head -c 10 "$object"; printf '\0'; tail -c +12 "$object"; } >"$odd/one"
+fails 'nor cipher 0' 1 'one: does not begin as a sealed object' objects_look "$odd"
 is "$(stat -c %a "$MAINSTAY_REPOSITORY_KEY_FILE")" 600 'its key is for its owner alone'
 like "$(mainstay drill list --repo "$sealed")" 'passed' 'the drill of it passed'
 cmp_kinds() { find "$1" -type f -printf '%P\n' | cut -d/ -f1 | sort -u | grep -v '^keys$' | tr '\n' ' '; }
