@@ -118,20 +118,28 @@ bool secret_read_private_file(const char *path, struct buf *out, struct error *e
 
 typedef bool (*read_fn)(const char *path, struct buf *out, struct error *err);
 
+static bool set_first_line(struct secret *secret, const char *path, const struct buf *content,
+                           struct error *err)
+{
+    const char *text = (const char *)content->data;
+    size_t len = 0;
+    while (len < content->len && text[len] != '\n' && text[len] != '\r' && text[len] != '\0')
+        len++;
+    /* Cut there, a file of random bytes would be a secret that is soon guessed. */
+    if (len < content->len && text[len] == '\0')
+        return error_set(err, ERROR_INVALID, "secret file \"%s\" has a zero byte: it is no text",
+                         path);
+    if (len == 0)
+        return error_set(err, ERROR_INVALID, "secret file \"%s\" is empty", path);
+    return set_bytes(secret, text, len, err);
+}
+
 static bool take_first_line(struct secret *secret, const char *path, read_fn read_all,
                             struct error *err)
 {
     struct buf content;
     buf_init(&content, SECRET_MAX_BYTES);
-    bool done = read_all(path, &content, err);
-    if (done) {
-        size_t len = 0;
-        while (len < content.len && content.data[len] != '\n' && content.data[len] != '\r' &&
-               content.data[len] != '\0')
-            len++;
-        done = len > 0 ? set_bytes(secret, (const char *)content.data, len, err)
-                       : error_set(err, ERROR_INVALID, "secret file \"%s\" is empty", path);
-    }
+    bool done = read_all(path, &content, err) && set_first_line(secret, path, &content, err);
     secret_wipe(content.data, content.cap);
     buf_release(&content);
     return done;
