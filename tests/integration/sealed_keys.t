@@ -10,6 +10,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/scene.sh"
 # shellcheck source=tests/lib/wal_scene.sh
 . "$here/../lib/wal_scene.sh"
+# shellcheck source=tests/lib/load_scene.sh
+. "$here/../lib/load_scene.sh"
+trap 'status=$?; set +e; load_end; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ------------------------------------------------------------------------------------------
 
@@ -311,6 +314,20 @@ all_refuse 'plain is promised, it is sealed' 5 'repository.encryption is "none",
     --repository-encryption none ${way[first]}
 
 fails 'a sheet of another repository is refused' 1 'the keys of another repository' import --recreate --repo "$lone"
+SNAPSHOTS='@every 1s' daemon_config refused "$plain" main
+sed -i 's|^  url:.*|&\n  encryption: sealed|' "$scene/refused.yaml"
+find "$plain" -type f | sort >"$TEST_DIR/before"
+daemon_start refused
+ok 'a daemon goes on refusing' wait_until 30 grep -q 'leader failed with exit code 5, 2 times in a row' "$scene/refused.log"
+like "$(cat "$scene/refused.log")" "$not_sealed" 'says why'
+readiness() {
+    curl -s -m 5 -o /dev/null -w '%{http_code}' \
+        "$(grep -oE 'metrics on http://127.0.0.1:[0-9]+' "$scene/refused.log" | tail -n 1 | grep -oE 'http.*')/readyz" || true
+}
+is "$(readiness)" 503 'is not ready'
+daemon_kill refused all
+is "$(find "$plain" -type f | sort)" "$(cat "$TEST_DIR/before")" 'and writes nothing'
+
 no_init() { fails "init: $1" "$2" "$3" mainstay repo init --no-slot --repo "$scene/never" "${@:4}"; }
 no_init 'a key and no encryption' 2 'encryption is not asked for' ${way[first]}
 no_init 'a key and encryption=none' 2 'encryption is not asked for' --repository-encryption none ${way[first]}
