@@ -1,5 +1,8 @@
 #include "tests/lib/http_script.h"
 
+#include "base/text.h"
+#include "store/store_open.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <poll.h>
@@ -189,4 +192,24 @@ const char *http_script_seen(struct http_script *script)
     const char *seen = script->seen;
     pthread_mutex_unlock(&script->lock);
     return seen;
+}
+
+static char *keys_only(const char *name)
+{
+    static char key[] = "key";
+    return text_starts_with(name, "AWS_ACCESS_KEY") || text_starts_with(name, "AWS_SECRET") ? key
+                                                                                            : NULL;
+}
+
+struct store *http_script_store(const struct http_script *script, const char *parameters)
+{
+    struct error err;
+    struct store *store = NULL;
+    char url[256];
+    (void)snprintf(url, sizeof url, "s3://bucket/p?endpoint=http://127.0.0.1:%d%s",
+                   http_script_port(script), parameters);
+    const struct store_options options = {.url = url, .getenv = keys_only};
+    if (!store_open(&options, &store, &err))
+        (void)fprintf(stderr, "%s: %s\n", url, err.text);
+    return store;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct http_script;
+struct store;
 
 struct http_script *http_script_start(void);
 void http_script_stop(struct http_script *script);
@@ -21,6 +22,9 @@ void http_script_answer(struct http_script *script, const char *request, int sta
                         const char *body);
 /* While held, a request is read but not answered. */
 void http_script_hold(struct http_script *script, bool held);
+/* A bucket at this server, with keys; parameters are those behind the endpoint in its URL. Prefix
+ * "p". The caller closes it. */
+struct store *http_script_store(const struct http_script *script, const char *parameters);
 /* Requests read so far. */
 int http_script_count(struct http_script *script);
 /* The latest request, head and body, until the next call. */

@@ -37,26 +37,6 @@ static int stop(void **state)
     return 0;
 }
 
-static char *keys_only(const char *name)
-{
-    static char key[] = "key";
-    return text_starts_with(name, "AWS_ACCESS_KEY") || text_starts_with(name, "AWS_SECRET") ? key
-                                                                                            : NULL;
-}
-
-static struct store *open_now(void)
-{
-    struct error err;
-    struct store *store;
-    char url[256];
-    (void)snprintf(url, sizeof url, "s3://bucket/p?endpoint=http://127.0.0.1:%d",
-                   http_script_port(server));
-    const struct store_options options = {.url = url, .getenv = keys_only};
-    if (!store_open(&options, &store, &err))
-        fail_msg("%s", err.text);
-    return store;
-}
-
 static bool note_change(void *context, const struct store_change *change, struct error *err)
 {
     char *seen = context;
@@ -74,7 +54,7 @@ static void expect_changes(bool removed_too, const char *wanted)
 {
     struct error err;
     char seen[256] = "";
-    CLEANUP(store_cleanup) struct store *store = open_now();
+    CLEANUP(store_cleanup) struct store *store = http_script_store(server, "");
     if (!store_changes(store, "x/", removed_too, note_change, seen, &err))
         fail_msg("%s", err.text);
     assert_string_equal(seen, wanted);
@@ -120,7 +100,7 @@ static void test_what_was_removed_is_asked_for_its_lock_only_where_wanted(void *
     expect_changes(true, "");
     assert_int_equal(http_script_count(server), 3);
     http_script_answer(server, "HEAD /bucket/p/x/a?versionId=1%2B ", 403, "");
-    CLEANUP(store_cleanup) struct store *store = open_now();
+    CLEANUP(store_cleanup) struct store *store = http_script_store(server, "");
     assert_false(store_changes(store, "x/", true, note_change, seen, &err));
     assert_int_equal(err.kind, ERROR_DENIED);
 }

@@ -37,24 +37,12 @@ static int stop(void **state)
     return 0;
 }
 
-static char *keys_only(const char *name)
-{
-    static char key[] = "key";
-    return text_starts_with(name, "AWS_ACCESS_KEY") || text_starts_with(name, "AWS_SECRET") ? key
-                                                                                            : NULL;
-}
-
 static struct store *open_at(const char *time)
 {
-    struct error err;
-    struct store *store;
-    char url[256];
-    (void)snprintf(url, sizeof url,
-                   "s3://bucket/p?endpoint=http://127.0.0.1:%d&as-of=2026-03-01T%sZ",
-                   http_script_port(server), time);
-    const struct store_options options = {.url = url, .getenv = keys_only};
-    if (!store_open(&options, &store, &err))
-        fail_msg("%s", err.text);
+    char parameters[64];
+    (void)snprintf(parameters, sizeof parameters, "&as-of=2026-03-01T%sZ", time);
+    struct store *store = http_script_store(server, parameters);
+    assert_non_null(store);
     return store;
 }
 
