@@ -12,7 +12,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/wal_scene.sh"
 # shellcheck source=tests/lib/load_scene.sh
 . "$here/../lib/load_scene.sh"
-trap 'status=$?; set +e; load_end; (exit "$status"); cluster_cleanup' EXIT
+stream_pid=
+end_all() {
+    [[ -z $stream_pid || $(readlink "/proc/$stream_pid/exe") != "$MAINSTAY" ]] || kill -KILL "$stream_pid"
+    load_end
+}
+trap 'status=$?; set +e; end_all; (exit "$status"); cluster_cleanup' EXIT
 
 # --- helpers ------------------------------------------------------------------------------------------
 
