@@ -51,6 +51,10 @@ MUST_CHECK struct value *value_set_new_object(struct value *object, const char *
 MUST_CHECK struct value *value_set_new_array(struct value *object, const char *key,
                                              struct error *err);
 
+/* A new array of texts. */
+MUST_CHECK bool value_set_texts(struct value *object, const char *key, char *const *texts,
+                                size_t count, struct error *err);
+
 /* The same at the end of an array. */
 MUST_CHECK bool value_append_text(struct value *array, const char *text, struct error *err);
 MUST_CHECK bool value_append_text_lossy(struct value *array, const char *text, struct error *err);

@@ -14,23 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool add_names(struct value *object, const char *key, const struct adapter_names *names,
-                      struct error *err)
-{
-    struct value *list = value_set_new_array(object, key, err);
-    for (size_t i = 0; list != NULL && i < names->count; i++)
-        if (!value_append_text(list, names->items[i], err))
-            return false;
-    return list != NULL;
-}
-
 static bool head_to_value(const struct adapter *adapter, struct value *item, struct error *err)
 {
     return value_set_text(item, "name", adapter->name, err) &&
            value_set_text(item, "title", adapter->title, err) &&
            value_set_text(item, "versions", adapter->versions, err) &&
            value_set_text(item, "adapter", adapter->version, err) &&
-           add_names(item, "capabilities", &adapter->capabilities, err);
+           value_set_texts(item, "capabilities", adapter->capabilities.items,
+                           adapter->capabilities.count, err);
 }
 
 /* --- list ------------------------------------------------------------------------------------ */
@@ -104,7 +95,8 @@ static bool details_to_value(const struct adapter *adapter, struct value *root, 
     }
     struct value *tables = hooks == NULL ? NULL : value_set_new_object(root, "probe", err);
     for (size_t i = 0; tables != NULL && i < adapter->table_count; i++)
-        if (!add_names(tables, adapter->tables[i].name, &adapter->tables[i].columns, err))
+        if (!value_set_texts(tables, adapter->tables[i].name, adapter->tables[i].columns.items,
+                             adapter->tables[i].columns.count, err))
             return false;
     return tables != NULL;
 }

@@ -78,16 +78,6 @@ static bool run_list(struct invocation *call, struct error *err)
 
 /* ---- show ---- */
 
-static bool add_texts(struct value *object, const char *key, const struct text_list *texts,
-                      struct error *err)
-{
-    struct value *list = value_set_new_array(object, key, err);
-    for (size_t i = 0; list != NULL && i < texts->count; i++)
-        if (!value_append_text(list, texts->items[i], err))
-            return false;
-    return list != NULL;
-}
-
 static bool add_optional(struct value *object, const char *key, const char *text, struct error *err)
 {
     return text == NULL || text[0] == '\0' || value_set_text(object, key, text, err);
@@ -103,7 +93,8 @@ static bool add_params(const struct runbook *runbook, struct value *root, struct
             !value_set_text(item, "type", param_type_name(param->type), err) ||
             !value_set_bool(item, "required", param->required, err) ||
             !add_optional(item, "default", param->standard, err) ||
-            (param->values.count > 0 && !add_texts(item, "values", &param->values, err)) ||
+            (param->values.count > 0 &&
+             !value_set_texts(item, "values", param->values.items, param->values.count, err)) ||
             !add_optional(item, "min", param->min, err) ||
             !add_optional(item, "max", param->max, err) ||
             !add_optional(item, "pattern", param->pattern, err) ||
@@ -123,7 +114,7 @@ static bool add_selections(const struct runbook *runbook, struct value *root, st
         if (item == NULL || !value_set_text(item, "name", selection->name, err) ||
             !value_set_text(item, "of", of[selection->of], err) ||
             !add_optional(item, "where", selection->where, err) ||
-            !add_texts(item, "needs", &selection->needs, err))
+            !value_set_texts(item, "needs", selection->needs.items, selection->needs.count, err))
             return false;
         struct value *segments = value_set_new_array(item, "segments", err);
         for (size_t j = 0; segments != NULL && j < selection->segment_count; j++)
@@ -147,7 +138,8 @@ static bool add_steps(const struct runbook_step *steps, size_t count, const char
             !add_optional(item, "owner", steps[i].owner, err) ||
             !add_optional(item, "selection", steps[i].from, err) ||
             !add_optional(item, "template", steps[i].template_name, err) ||
-            (steps[i].tags.count > 0 && !add_texts(item, "tags", &steps[i].tags, err)))
+            (steps[i].tags.count > 0 &&
+             !value_set_texts(item, "tags", steps[i].tags.items, steps[i].tags.count, err)))
             return false;
     }
     return list != NULL;

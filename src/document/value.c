@@ -159,6 +159,16 @@ struct value *value_set_new_array(struct value *object, const char *key, struct 
     return child != NULL && value_set(object, key, child, err) ? child : NULL;
 }
 
+bool value_set_texts(struct value *object, const char *key, char *const *texts, size_t count,
+                     struct error *err)
+{
+    struct value *list = value_set_new_array(object, key, err);
+    for (size_t i = 0; list != NULL && i < count; i++)
+        if (!value_append_text(list, texts[i], err))
+            return false;
+    return list != NULL;
+}
+
 bool value_append_text(struct value *array, const char *text, struct error *err)
 {
     return append_node(array, text_node(text, "a text", err), err);

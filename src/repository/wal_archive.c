@@ -186,8 +186,8 @@ static bool encode_chunk(const struct repository *repository, const struct wal_s
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static bool fetch(const struct repository *repository, const struct wal_chunk *chunk,
-                  uint64_t offset, size_t len, uint8_t **out, struct error *err)
+bool wal_chunk_fetch(const struct repository *repository, const struct wal_chunk *chunk,
+                     uint64_t offset, size_t len, uint8_t **out, struct error *err)
 {
     size_t got;
     char key[WAL_KEY_SIZE];
@@ -330,7 +330,7 @@ static bool read_whole(const struct repository *repository, const struct wal_chu
     CLEANUP(free_pointer) struct chunk_index *index = calloc(1, sizeof *index);
     if (index == NULL)
         return error_no_memory(err, "a WAL chunk");
-    if (!fetch(repository, chunk, 0, (size_t)chunk->size_bytes, &object, err) ||
+    if (!wal_chunk_fetch(repository, chunk, 0, (size_t)chunk->size_bytes, &object, err) ||
         !read_head(repository, chunk, source, object, index, err))
         return false;
     digest_sha256(object, checked, hash);
@@ -351,13 +351,15 @@ static bool read_part(const struct repository *repository, const struct wal_chun
     CLEANUP(free_pointer) struct chunk_index *index = calloc(1, sizeof *index);
     if (index == NULL)
         return error_no_memory(err, "a WAL chunk");
-    if (!fetch(repository, chunk, 0, head_bytes(chunk->end_lsn - chunk->start_lsn), &head, err) ||
+    if (!wal_chunk_fetch(repository, chunk, 0, head_bytes(chunk->end_lsn - chunk->start_lsn), &head,
+                         err) ||
         !read_head(repository, chunk, source, head, index, err))
         return false;
     const struct frame *first = &index->frames[from / FRAME_WAL_BYTES];
     const struct frame *last = &index->frames[(from + len - 1) / FRAME_WAL_BYTES];
-    return fetch(repository, chunk, first->offset,
-                 (size_t)(last->offset + last->stored_bytes - first->offset), &stored, err) &&
+    return wal_chunk_fetch(repository, chunk, first->offset,
+                           (size_t)(last->offset + last->stored_bytes - first->offset), &stored,
+                           err) &&
            decode_range(chunk, index, stored, first->offset, from, len, out, err);
 }
 
@@ -399,7 +401,7 @@ bool wal_chunk_source(const struct repository *repository, const struct wal_chun
     index = calloc(1, sizeof *index);
     if (index == NULL)
         return error_no_memory(err, "a WAL chunk");
-    if (!fetch(repository, chunk, 0, len, &head, err))
+    if (!wal_chunk_fetch(repository, chunk, 0, len, &head, err))
         return false;
     reader_init(&reader, head + ENVELOPE_BYTES, SOURCE_BYTES, chunk_label(chunk, label));
     uint32_t timeline;

@@ -257,25 +257,6 @@ static bool unsound(const char *what, struct error *err)
     return error_set(err, ERROR_CORRUPT, "%s is damaged: its index is not sound", what);
 }
 
-static bool fetch(const struct repository *repository, const struct wal_chunk *chunk,
-                  uint64_t offset, size_t len, uint8_t **out, struct error *err)
-{
-    size_t got;
-    char key[WAL_KEY_SIZE];
-    CLEANUP(free_pointer) uint8_t *bytes = malloc(len + 1);
-    if (bytes == NULL)
-        return error_no_memory(err, "a WAL chunk");
-    if (!store_get(repository->store, wal_chunk_key(chunk, key), offset, len, bytes, &got, err))
-        return error_wrap(err, "could not read WAL chunk \"%s\"", key);
-    if (got != len)
-        return error_set(err, ERROR_CORRUPT,
-                         "WAL chunk \"%s\" is damaged: it ends at byte %" PRIu64
-                         " instead of %" PRIu64,
-                         key, offset + got, chunk->size_bytes);
-    *out = TAKE(bytes);
-    return true;
-}
-
 static bool copy(struct reader *reader, void *out, size_t len, struct error *err)
 {
     const uint8_t *bytes;
@@ -422,7 +403,7 @@ static bool load_index(const struct repository *repository, const struct wal_chu
         return false;
     size_t len = chunk->size_bytes < FIRST_READ_BYTES ? (size_t)chunk->size_bytes
                                                       : FIRST_READ_BYTES;
-    if (!fetch(repository, chunk, 0, len, &bytes, err))
+    if (!wal_chunk_fetch(repository, chunk, 0, len, &bytes, err))
         return false;
     size_t head = head_length(chunk, bytes);
     if (head == 0)
@@ -430,7 +411,7 @@ static bool load_index(const struct repository *repository, const struct wal_chu
     if (head > len) {
         free_pointer(&bytes);
         len = head;
-        if (!fetch(repository, chunk, 0, len, &bytes, err))
+        if (!wal_chunk_fetch(repository, chunk, 0, len, &bytes, err))
             return false;
     }
     return open_head(repository, chunk, bytes, len, out, err);
@@ -444,7 +425,7 @@ static bool load_whole(const struct repository *repository, const struct wal_chu
     uint8_t hash[SHA256_BYTES];
     CLEANUP(free_pointer) uint8_t *bytes = NULL;
     if (!check_size(chunk, err) ||
-        !fetch(repository, chunk, 0, (size_t)chunk->size_bytes, &bytes, err) ||
+        !wal_chunk_fetch(repository, chunk, 0, (size_t)chunk->size_bytes, &bytes, err) ||
         !open_head(repository, chunk, bytes, (size_t)chunk->size_bytes, out, err))
         return false;
     size_t checked = (size_t)chunk->size_bytes - SHA256_BYTES;
@@ -524,10 +505,10 @@ static bool read_from_part(const struct decoder *decoder, const struct part *par
     if (!content_key_open(decoder->repository, &part->id, part->wrapped,
                           label_of(decoder->chunk, label), key, err))
         return false;
-    if (object == NULL &&
-        !fetch(decoder->repository, decoder->chunk, offset,
-               (size_t)(frame_offset(part, last) + part->rows[last].stored_bytes - offset),
-               &fetched, err))
+    if (object == NULL && !wal_chunk_fetch(decoder->repository, decoder->chunk, offset,
+                                           (size_t)(frame_offset(part, last) +
+                                                    part->rows[last].stored_bytes - offset),
+                                           &fetched, err))
         return false;
     const uint8_t *stored = object == NULL ? fetched : object + offset;
     size_t done = 0;

@@ -10,6 +10,10 @@
 #include "repository/sealing.h"
 #include "repository/wal_archive.h"
 
+/* Bytes of a stored chunk, sealed or not. *out: gives. */
+MUST_CHECK bool wal_chunk_fetch(const struct repository *repository, const struct wal_chunk *chunk,
+                                uint64_t offset, size_t len, uint8_t **out, struct error *err);
+
 MUST_CHECK bool wal_sealed_encode(const struct repository *repository,
                                   const struct wal_source *source, const struct wal_chunk *chunk,
                                   const uint8_t *wal, struct buf *out, struct error *err);

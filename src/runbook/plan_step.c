@@ -17,16 +17,6 @@ static struct scope scope_of(const struct plan_context *context)
         .runbook = context->runbook, .params = context->params, .now_us = context->now_us};
 }
 
-static bool put_texts(struct value *object, const char *key, const struct text_list *texts,
-                      struct error *err)
-{
-    struct value *list = value_set_new_array(object, key, err);
-    for (size_t i = 0; list != NULL && i < texts->count; i++)
-        if (!value_append_text(list, texts->items[i], err))
-            return false;
-    return list != NULL;
-}
-
 static bool put_seconds(struct value *object, const char *key, int64_t us, struct error *err)
 {
     return value_set_i64(object, key, us / MICROSECONDS, err);
@@ -231,7 +221,7 @@ static bool plan_task(struct plan_context *context, const struct runbook_step *s
     (void)context;
     return value_set_text(out, "ask", step->ask, err) &&
            value_set_text(out, "owner", step->owner, err) &&
-           put_texts(out, "choices", &step->choices, err) &&
+           value_set_texts(out, "choices", step->choices.items, step->choices.count, err) &&
            value_set_text(out, "default", otherwise->choice == NULL ? "" : otherwise->choice,
                           err) &&
            put_seconds(out, "default_after_seconds", otherwise->after_us, err);
@@ -259,7 +249,7 @@ static bool put_message(struct plan_context *context, const struct runbook_step 
            put_rendered(context, template->texts[0].subject, TEMPLATE_HEADER, out, "subject",
                         err) &&
            put_rendered(context, template->texts[0].text, TEMPLATE_TEXT, out, "text", err) &&
-           put_texts(out, "webhooks", &step->webhooks, err);
+           value_set_texts(out, "webhooks", step->webhooks.items, step->webhooks.count, err);
 }
 
 static bool plan_status(struct plan_context *context, const struct runbook_step *step,

@@ -25,15 +25,6 @@ end_all() {
 nothing_left() { ! pgrep -f -- "--config $TEST_DIR/" >/dev/null; }
 trap 'status=$?; end_all; exit "$status"' EXIT
 
-wait_until() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [[ $SECONDS -lt $deadline ]] || { echo "gave up waiting for: $*" >&2; return 1; }
-        sleep 0.05
-    done
-}
-
 daemon_start() { # NAME [COMMAND...]
     local name=$1
     shift

@@ -26,14 +26,6 @@ unset "${!MAINSTAY_@}"
 mainstay=$BUILD/mainstay
 mainstayd=$BUILD/mainstayd
 
-wait_until() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [[ $SECONDS -lt $deadline ]] || return 1
-        sleep 0.05
-    done
-}
 status_of() { awk -v name="$2:" '$1 == name { print $2 }' "/proc/$1/status" 2>/dev/null; } # PID NAME
 status_is() { [[ $(status_of "$1" "$2") == "$3" ]]; }
 core_of() { awk '/^Max core file size/ { print $5, $6 }' "/proc/$1/limits"; }

@@ -115,16 +115,6 @@ json_value() {
         sed -E 's/^"[^"]*" *: *//; s/^"(.*)"$/\1/'
 }
 
-# wait_until SECONDS COMMAND...: polls until the command succeeds
-wait_until() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [[ $SECONDS -lt $deadline ]] || { echo "gave up waiting for: $*" >&2; return 1; }
-        sleep 0.05
-    done
-}
-
 # ids of the repository's snapshots, oldest first, from the names of the manifests
 snapshot_ids() {
     find "$1/snapshots" -name '*.manifest' -printf '%f\n' | sort |

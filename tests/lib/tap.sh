@@ -63,6 +63,16 @@ like() {
     [[ $status -eq 0 ]] || diag "    text: $1" " pattern: $2"
 }
 
+# wait_until SECONDS COMMAND...: polls until the command succeeds
+wait_until() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [[ $SECONDS -lt $deadline ]] || { echo "gave up waiting for: $*" >&2; return 1; }
+        sleep 0.05
+    done
+}
+
 skip() { # COUNT REASON
     local i
     for ((i = 0; i < $1; i++)); do

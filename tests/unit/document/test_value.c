@@ -40,10 +40,14 @@ static void test_print_keeps_the_order_of_building(void **state)
     assert_true(value_append_u64(list, 2, &err));
     struct value *inner = value_append_new_object(list, &err);
     assert_true(value_set_bool(inner, "deep", false, &err));
+    char *texts[] = {(char[]){"x"}, (char[]){"y"}};
+    assert_true(value_set_texts(root, "texts", texts, 2, &err));
+    assert_true(value_set_texts(root, "none", NULL, 0, &err));
     assert_true(value_print(root, false, &out, &err));
     assert_string_equal(buf_text(&out),
                         "{\"zeta\":\"z\\\"\\n\",\"alpha\":1,\"minus\":-5,\"flag\":true,"
-                        "\"nothing\":null,\"list\":[\"a\",2,{\"deep\":false}]}");
+                        "\"nothing\":null,\"list\":[\"a\",2,{\"deep\":false}],"
+                        "\"texts\":[\"x\",\"y\"],\"none\":[]}");
     buf_release(&out);
 }
 
