@@ -45,7 +45,7 @@ keys() {
     echo "$name-test-key" >"$secrets/$secret/access-key"
     echo "$name-test-secret-0123456789" >"$secrets/$secret/secret-key"
     for identity in "$@"; do
-        for repository in jobs daemon; do
+        for repository in jobs daemon sealed; do
             mainstay doctor --print-iam "$identity" --repo "$(url "$repository")"
         done
     done | jq -s '{Statement: map(.Statement[])}' >"$TEST_DIR/$name.iam"
