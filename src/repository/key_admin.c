@@ -395,6 +395,8 @@ bool keyring_recreate(struct store *store, const struct key_scope *scope, const 
     uint8_t signer[SEAL_KEY_BYTES];
     const struct key_object *same = NULL;
     CLEANUP(key_objects_release) struct key_objects list = {0};
+    if (len <= KEYRING_COPY_HEAD || (len - KEYRING_COPY_HEAD) % KEYRING_COPY_GENERATION != 0)
+        return error_set(err, ERROR_INVALID, "a copy of the keys does not have %zu bytes", len);
     reader_init(&reader, copy, len, "the copy of the keys");
     bool done = seal_start(err) && read_head(&reader, scope, seed, err) &&
                 key_objects_load(store, &list, err) && find_same(scope, &list, request, &same, err);

@@ -382,6 +382,57 @@ static void test_a_changed_passphrase_keeps_all_generations(void **state)
     store_close(store);
 }
 
+static bool recreate(struct store *store, const struct key_scope *where, const struct buf *copy,
+                     size_t len, struct error *err)
+{
+    uint8_t slot[KEY_ID_BYTES];
+    CLEANUP(key_material_cleanup) struct key_material *material = material_of(NEW);
+    const struct key_slot_request request = {
+        .kind = KEY_FILE, .grant = GRANT_ALL, .label = "paper", .material = material};
+    return keyring_recreate(store, where, copy->data, len, &request, slot, err);
+}
+
+static void test_a_copy_brings_back_keys_that_were_all_lost(void **state)
+{
+    struct error err;
+    struct store *empty;
+    struct store *store = scene_new();
+    struct key_scope other = scope;
+    CLEANUP(buf_release) struct buf copy;
+    CLEANUP(key_objects_release) struct key_objects list = {0};
+    (void)state;
+    buf_init(&copy, KEYRING_COPY_MAX);
+    struct keyring *before = open_as(store, SECOND);
+    assert_true(keyring_copy(before, &copy, &err));
+    assert_int_equal(copy.len, KEYRING_COPY_HEAD + 2 * KEYRING_COPY_GENERATION);
+    assert_true(store_memory_open(&empty, &err));
+    for (size_t len = 0; len < copy.len; len++) {
+        if (len == KEYRING_COPY_HEAD + KEYRING_COPY_GENERATION)
+            continue; /* a copy from before the second generation */
+        assert_false(recreate(empty, &scope, &copy, len, &err));
+        assert_int_equal(err.kind, ERROR_INVALID);
+    }
+    other.repository[0] ^= 1;
+    assert_false(recreate(empty, &other, &copy, copy.len, &err));
+    assert_int_equal(err.kind, ERROR_INVALID);
+    assert_true(key_objects_load(empty, &list, &err));
+    assert_int_equal(list.count, 0);
+    assert_true(recreate(empty, &scope, &copy, copy.len, &err));
+    assert_true(recreate(empty, &scope, &copy, copy.len, &err)); /* what is there stays */
+    assert_int_equal(count_slots(empty), 1);
+    struct keyring *after = open_as(empty, NEW);
+    assert_non_null(after);
+    assert_memory_equal(keyring_current(after), keyring_current(before),
+                        sizeof(struct key_generation));
+    assert_memory_equal(keyring_signer(after), keyring_signer(before), SEAL_KEY_BYTES);
+    assert_true(add(after, OTHER, GRANT_ALL, &err));
+    assert_true(opens_all(empty, OTHER));
+    keyring_free(after);
+    keyring_free(before);
+    store_close(empty);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_a_half_made_slot_does_not_replace_a_whole_one),
         cmocka_unit_test(test_a_key_with_two_slots_is_opened_by_the_one_that_grants_more),
         cmocka_unit_test(test_a_changed_passphrase_keeps_all_generations),
+        cmocka_unit_test(test_a_copy_brings_back_keys_that_were_all_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
