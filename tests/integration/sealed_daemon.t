@@ -55,8 +55,8 @@ $ALERTS
 END
     } >"$scene/daemon.yaml"
 }
-metric() { daemon_metric daemon "mainstay_job_$1{job=\"$2\"}"; } # NAME JOB
-at_least() { [[ $(metric "$1" "$2") -ge $3 ]] 2>/dev/null; } # NAME JOB NUMBER
+of_job() { metric daemon "mainstay_job_$1{job=\"$2\"}"; }   # NAME JOB
+at_least() { [[ $(of_job "$1" "$2") -ge $3 ]] 2>/dev/null; } # NAME JOB NUMBER
 stored() { (cd "$1" && find . -type f -exec sha256sum {} + | sort); }
 
 # --- from the start ---------------------------------------------------------------------------------
@@ -67,12 +67,10 @@ refused() {
     shift 3
     config "$url" "$@"
     before=$(stored "$url")
-    : >"$scene/daemon.log"
-    give_to_server "$scene/daemon.log"
     step "$what: the daemon starts" daemon_start daemon
     ok "$what: and tries" wait_until 60 at_least failures_total leader 1
     like "$(cat "$scene/daemon.log")" "$pattern" "$what: it says what is wrong"
-    is "$(metric runs_total snapshot)$(metric runs_total wal-stream)" 00 "$what: no job is begun"
+    is "$(of_job runs_total snapshot)$(of_job runs_total wal-stream)" 00 "$what: no job is begun"
     daemon_kill daemon all
     is "$(stored "$url")" "$before" "$what: and nothing is stored"
 }
@@ -88,13 +86,12 @@ refused 'a key that others can read' 'open.key' "$repository" "  key-file: $scen
 # --- while it runs ----------------------------------------------------------------------------------
 
 config "$repository" "  key-file: $key"
-: >"$scene/daemon.log"
 step 'with its key the daemon starts' daemon_start daemon
 # Every job has ended well since the moment $1 (seconds since 1970).
 all_well() {
     local job
     for job in "${jobs[@]}"; do
-        [[ $(metric last_success_time_seconds "$job" | cut -d. -f1) -gt $1 ]] 2>/dev/null || return
+        [[ $(of_job last_success_time_seconds "$job" | cut -d. -f1) -gt $1 ]] 2>/dev/null || return
     done
 }
 ok 'and does every job' wait_until 90 all_well 0
@@ -104,11 +101,11 @@ ok 'the stream, too' catches_up 60 daemon main
 stopped() {
     local job before
     for job in "${jobs[@]}"; do
-        wait_until 60 at_least failures_total "$job" $(($(metric failures_total "$job") + 1))
+        wait_until 60 at_least failures_total "$job" $(($(of_job failures_total "$job") + 1))
     done
     before=$(find "$repository" -path "$repository/snapshots/*" -o -path "$repository/drills/*" -o -path "$repository/runs/*" | sort)
     for job in "${jobs[@]}"; do
-        ok "$1: $job fails" wait_until 90 at_least failures_total "$job" $(($(metric failures_total "$job") + 1))
+        ok "$1: $job fails" wait_until 90 at_least failures_total "$job" $(($(of_job failures_total "$job") + 1))
     done
     is "$(find "$repository" -path "$repository/snapshots/*" -o -path "$repository/drills/*" -o -path "$repository/runs/*" | sort)" \
         "$before" "$1: nothing is stored by them"

@@ -22,10 +22,12 @@ slot_of() { key list | awk -v label="$1" '$NF == label || $(NF - 2) == label { p
 generations() { find "$repository/keys" -type f -printf '%f\n' | cut -c 1-16 | sort -u; }
 newest() { key list --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["generation"])'; }
 # generations_in DIRECTORY: those that its objects were sealed with
+# What a killed writer has only begun lies in .tmp, and may be shorter than a head.
 generations_in() {
     python3 -c 'import os, sys
 names = [os.path.join(at, name) for at, _, files in os.walk(sys.argv[1]) for name in files]
-print(*sorted({open(name, "rb").read(40)[32:].hex() for name in names}), sep="\n")' "$repository/$1" 2>/dev/null
+heads = [(open(name, "rb").read(56), "/.tmp/" in name) for name in names]
+print(*sorted({head[32:40].hex() for head, begun in heads if len(head) == 56 or not begun}), sep="\n")' "$repository/$1" 2>/dev/null
 }
 sealed_with() { generations_in "$2" | grep -q "$1"; } # GENERATION DIRECTORY
 snapshots() { snapshot_ids "$repository" | wc -l; }
