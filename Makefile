@@ -128,9 +128,9 @@ check-kill: ## daemon, server and store killed in all combinations; a store away
 	@CHECK_ALL=1 tests/run -l 3600 tests/fault/kill_matrix.t tests/fault/store_down.t
 
 # Those on the stage of tests/lib/scene.sh that have a repository; sealed*.t make sealed ones anyway, with keys of their own.
-SEALED = $(filter-out tests/integration/sealed%,$(shell grep -lE 'repository|repo init' \
+SEALED = $(filter-out tests/integration/sealed% tests/fault/sealed%,$(shell grep -lE 'repository|repo init' \
              $$(grep -lE 'lib/[a-z]*_?scene.sh' tests/integration/*.t tests/fault/*.t)))
-check-sealed: ## every repository of the integration and fault tests sealed, each object looked through: half an hour
+check-sealed: ## every repository of the integration and fault tests sealed, each object looked through: about 15 minutes
 	@tests/lib/deps build test s3
 	$(SUB) WERROR=-Werror programs
 	@MAINSTAY_TEST_SEALED=1 tests/run $(SEALED)
